@@ -1,0 +1,385 @@
+"""The border with scikit-learn: what both estimators share."""
+
+import copy
+import warnings
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted
+
+from ._fitting import Data, Fitting, Parts
+from ._delegate import takes_no_weights
+from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
+from ._mixture import Mixture
+from ._parts import GATES, check_expert, resolve_experts, resolve_gate, seed_parts
+from ._search import Settings
+from ._sklearn import (
+    BaseComposition,
+    HasMethods,
+    Interval,
+    StrOptions,
+    VisualBlock,
+    raise_for_params,
+    routing_enabled,
+)
+from .experts import is_batched
+from .gates import SoftmaxGate
+
+_COLUMNS = ["array-like", slice, str, callable, Integral, None]
+
+
+class BaseMixtureOfExperts(BaseComposition):
+    """Constructor parameters, ``fit`` and the answers that do not depend on the task."""
+
+    _parameter_constraints = {
+        "experts": [list, HasMethods(["fit"]), None],
+        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "gate": [StrOptions(set(GATES)), HasMethods(["fit", "predict_proba"]), None],
+        "top_k": [Interval(Integral, 1, None, closed="left"), None],
+        "gate_features": _COLUMNS,
+        "expert_features": _COLUMNS,
+        "init": [StrOptions({"auto", "kmeans", "random"}), "array-like"],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # ------------------------------------------------------------- parameters
+
+    def get_params(self, deep=True):
+        """Get the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of experts, gate and response.
+
+        Returns
+        -------
+        dict of str to object
+            Parameters by name; those of parts as ``name__parameter``.
+        """
+        if isinstance(self.experts, list):
+            return self._get_params("experts", deep=deep)
+        return super().get_params(deep=deep)
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict of str to object
+            Parameters by name. The name of an expert in a list replaces that
+            expert; ``"drop"`` removes it.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of that name.
+        """
+        if isinstance(params.get("experts", self.experts), list):
+            self._set_params("experts", **params)
+        else:
+            super().set_params(**params)
+        return self
+
+    # ------------------------------------------------------------------- fit
+
+    def _fit(self, X, y, sample_weight, params):
+        """Fit a draft, and take its attributes over once all has gone well."""
+        self._validate_params()
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        draft = copy.copy(self)
+        _forget(draft)
+        draft._fit_draft(X, y, sample_weight, params, self._previous())
+        _forget(self)
+        vars(self).update(vars(draft))
+        return self
+
+    def _previous(self):
+        """The fitted model that `warm_start` goes on from, or None."""
+        return self if self.warm_start and self.__sklearn_is_fitted__() else None
+
+    def _fit_draft(self, X, y, sample_weight, params, previous):
+        rng = _random_state(self.random_state)
+        X = check_X(self, X, reset=True)
+        y = self._check_y(y)
+        check_consistent_length(X, y, sample_weight)
+        n = len(y)
+        weights = self._class_weights(y, check_weights(sample_weight, X))
+        parts = self._resolve_parts(y, rng)
+        given = self._given_start(X, y, len(parts.named), previous)
+        rows = np.flatnonzero(weights > 0)
+        X, y, weights, given = keep_rows(rows, n, X, y, weights, given)
+        params = {name: keep_rows(rows, n, value)[0] for name, value in params.items()}
+        parts = replace(parts, params=self._route(params, parts.names))
+        self.gate_columns_ = resolve_columns(X, self.gate_features, "gate_features")
+        self.expert_columns_ = resolve_columns(X, self.expert_features, "expert_features")
+        target = self._target(y, weights)
+        data = Data(X, target, weights, self.gate_columns_, self.expert_columns_)
+        self._warn_of_resampling(parts, weights)
+        settings = Settings(self.tol, self.max_iter, self.top_k, _Reporter(self.verbose))
+        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
+        training, result, log = fitting.run(
+            init=self.init if isinstance(self.init, str) else "auto",
+            n_init=self.n_init,
+            given=given if given is None else (self._kind_of_given(previous), given),
+        )
+        self._store(training, result, parts)
+        self.starts_ = log
+        self._warn_of_ending()
+
+    def _resolve_parts(self, y, rng):
+        """Return seeded clones of all parts, checked."""
+        labels = self._has_labels
+        named = resolve_experts(
+            self.experts, self.n_experts, self._default_expert(), self.get_params(deep=False)
+        )
+        for name, expert in named:
+            check_expert(name, expert, labels)
+        named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
+        gate = seed_parts(resolve_gate(self.gate), rng)
+        return Parts(gate, named, not isinstance(self.experts, list), self._law(), {})
+
+    def _given_start(self, X, y, n_experts, previous):
+        """Responsibilities (n, K) to start from, or None to draw them."""
+        if not isinstance(self.init, str):
+            return check_init(self.init, len(y), n_experts)
+        if previous is not None and previous.n_experts_ == n_experts:
+            return previous.responsibilities(X, y)
+        return None
+
+    def _kind_of_given(self, previous):
+        return "given" if previous is None or not isinstance(self.init, str) else "warm"
+
+    def _store(self, training, result, parts):
+        """Write the fitted attributes."""
+        parameters, resp = result.state.parameters, result.state.resp
+        self.gate_ = training.gate.finish(parameters.gate)
+        self.experts_ = training.bank.finish(parameters.experts)
+        self.named_experts_ = Bunch(**dict(zip(parts.names, self.experts_, strict=True)))
+        self.n_experts_ = len(self.experts_)
+        self.expert_usage_ = training.weights @ resp / training.weights.sum()
+        self.starved_experts_ = [parts.names[k] for k in parameters.starved]
+        self.lower_bound_ = result.state.objective
+        self.lower_bounds_ = np.array(result.history)
+        self.n_iter_ = len(result.history)
+        self.converged_ = result.converged
+        self.stop_reason_ = result.stop_reason
+        self._store_law(training, parameters)
+
+    def _warn_of_resampling(self, parts, weights):
+        if len(parts.named) == 1 and (weights == 1).all():
+            return
+        names = [name for name, expert in parts.named if takes_no_weights(expert)]
+        if names:
+            warnings.warn(
+                f"the experts {names} take no sample_weight: each is fitted to rows drawn, with "
+                "a seed, in proportion to responsibilities × weights",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _warn_of_ending(self):
+        if self.starved_experts_:
+            warnings.warn(
+                f"no rows were left for the experts {self.starved_experts_}: they keep their last "
+                "fit; fewer experts or other starts (random_state, n_init) may serve better",
+                UserWarning,
+                stacklevel=4,
+            )
+        if self.stop_reason_.startswith("max_iter"):
+            warnings.warn(
+                f"EM did not converge: {self.stop_reason_} before an iteration gained less than "
+                f"tol={self.tol:g}; raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    # --------------------------------------------------------------- routing
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this estimator.
+
+        Returns
+        -------
+        MetadataRouter
+            Routes the metadata of ``fit`` to the experts.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        named = resolve_experts(self.experts, 1, self._default_expert(), ())
+        if not isinstance(self.experts, list):
+            named = [("experts", named[0][1])]
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return router.add(method_mapping=mapping, **dict(named))
+
+    def _route(self, params, names):
+        """Fit parameters of each expert, by its name."""
+        if not routing_enabled():
+            raise_for_params(params, self, "fit")
+            return {}
+        if not params:
+            return {}
+        routed = process_routing(self, "fit", **params)
+        key = "{}" if isinstance(self.experts, list) else "experts"
+        return {name: dict(routed[key.format(name)].fit) for name in names}
+
+    # --------------------------------------------------------------- answers
+
+    def __sklearn_is_fitted__(self):
+        """Whether ``fit`` has ended well."""
+        return hasattr(self, "gate_")
+
+    def _mixture(self):
+        check_is_fitted(self)
+        return Mixture(
+            gate=self.gate_,
+            experts=list(self.named_experts_.items()),
+            question=self._question(),
+            gate_columns=self.gate_columns_,
+            expert_columns=self.expert_columns_,
+            dense=all(is_batched(e, self._has_labels) for e in self.experts_),
+        )
+
+    def _ready(self, X):
+        """Return the mixture, and X validated."""
+        mixture = self._mixture()
+        return mixture, check_X(self, X, reset=False)
+
+    def gate_proba(self, X):
+        """Probabilities of the experts by the gate alone, before top-k routing.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_experts)
+            Rows sum to one.
+        """
+        mixture, X = self._ready(X)
+        return like(X, mixture.weights(X, None))
+
+    def apply(self, X):
+        """Index of the most probable expert of each row.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+        """
+        mixture, X = self._ready(X)
+        return mixture.log_gate(X).argmax(axis=1)
+
+    def responsibilities(self, X, y):
+        """Posterior probabilities of the experts given x and y.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n, n_experts)
+            Rows sum to one; zero for experts that `top_k` does not ask.
+        """
+        mixture, X = self._ready(X)
+        y = self._known_y(X, y)
+        return like(X, mixture.posterior(X, y, self.top_k)[0])
+
+    def score_samples(self, X, y):
+        """Log-density, or log-probability, of y given x.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Nats; for a regressor in the units of y.
+        """
+        mixture, X = self._ready(X)
+        y = self._known_y(X, y)
+        return like(X, mixture.posterior(X, y, self.top_k)[1])
+
+    # ----------------------------------------------------------- conventions
+
+    def __sklearn_tags__(self):
+        """What all parts take, the mixture takes."""
+        tags = super().__sklearn_tags__()
+        parts = [get_tags(part) for part in self._part_templates()]
+        tags.input_tags.sparse = all(part.input_tags.sparse for part in parts)
+        tags.input_tags.allow_nan = all(part.input_tags.allow_nan for part in parts)
+        tags.target_tags.required = True
+        return tags
+
+    def _part_templates(self):
+        """Gate and experts as given, where they are estimators."""
+        experts = self.experts if isinstance(self.experts, list) else [("", self.experts)]
+        gate = SoftmaxGate() if self.gate is None or self.gate == "softmax" else self.gate
+        found = [self._default_expert() if e is None else e for _, e in experts]
+        return [part for part in [gate, *found] if hasattr(part, "get_params")]
+
+    def _sk_visual_block_(self):
+        """Gate and experts, side by side."""
+        gate = SoftmaxGate() if self.gate is None else self.gate
+        experts = self.experts
+        if not isinstance(experts, list):
+            template = self._default_expert() if experts is None else experts
+            experts = [(f"{self.n_experts} experts", template)]
+        names = ["gate", *(name for name, _ in experts)]
+        return VisualBlock(
+            "parallel", [gate, *(expert for _, expert in experts)], names=names, dash_wrapped=False
+        )
+
+
+class _Reporter:
+    """Prints the progress of EM where `verbose` asks for it."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+
+    def __call__(self, label, iteration, objective):
+        if self.verbose:
+            print(f"[skmoe] {label}: iteration {iteration}, objective {objective:.6f}")
+
+
+def _forget(estimator):
+    """Remove fitted attributes."""
+    for name in [n for n in vars(estimator) if n.endswith("_") and not n.startswith("_")]:
+        delattr(estimator, name)
+
+
+def _random_state(seed):
+    """A random state; for None a fresh one, so that the global one stays untouched."""
+    return np.random.RandomState() if seed is None else check_random_state(seed)
+
+
+def like(X, result):
+    """Return `result` in single precision where X is."""
+    return result.astype(np.float32) if getattr(X, "dtype", None) == np.float32 else result

@@ -1,0 +1,61 @@
+"""From the arguments to the printed comparison and the exit status."""
+
+import os
+import sys
+
+from threadpoolctl import threadpool_limits
+
+from ._arguments import parse_arguments
+from ._classification import ClassificationTask
+from ._comparison import cross_validate, fit_mixture
+from ._errors import UsageError
+from ._experts import describe_experts
+from ._from_table import problem_from_table
+from ._problem import embedded_problems
+from ._regression import RegressionTask
+from ._report import print_complaints, print_experts, print_heading, print_scores
+from ._table import read_table
+
+_TASKS = {"regression": RegressionTask, "classification": ClassificationTask}
+
+_OK, _USAGE_ERROR = 0, 2
+# What a shell reports for a program ended by SIGINT and by SIGPIPE.
+_INTERRUPTED, _PIPE_CLOSED = 130, 141
+
+
+def main(arguments=None):
+    """Run the command line on `arguments` (default: ``sys.argv[1:]``) and return its status."""
+    try:
+        options = parse_arguments(arguments)
+        # One thread each: seconds that compare, and no waiting for cores that others use.
+        with threadpool_limits(1):
+            for problem in _problems(options):
+                _present(problem, options)
+    except UsageError as error:
+        print("skmoe:", " ".join(str(error).split()), file=sys.stderr)
+        return _USAGE_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return _OK
+
+
+def _problems(options):
+    """Return the problem of the user's table, or those embedded in scikit-learn."""
+    if options.table is None:
+        return embedded_problems(options.task)
+    return [problem_from_table(read_table(options.table, options.delimiter), options)]
+
+
+def _present(problem, options):
+    """Compare the models on one problem and show what the experts do."""
+    task = _TASKS[problem.task]()
+    print_heading(problem, options.folds)
+    print_scores(task, cross_validate(problem, task, options))
+    mixture, messages = fit_mixture(problem, task, options)
+    print_experts(task, describe_experts(mixture, problem, task))
+    print_complaints(messages)
+    print(flush=True)

@@ -1,0 +1,217 @@
+"""How a scikit-learn estimator is trained on weighted rows, whatever it takes."""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from ._design import View
+from ._sklearn import routing_enabled, take
+
+#: Rows with less than this share of the largest weight teach an expert nothing.
+NEGLIGIBLE = 1e-12
+
+#: Where estimators that wrap another one, and hand fit parameters on to it, keep it.
+_WRAPPED = ("estimator", "regressor", "classifier")
+
+
+def weight_parameter(estimator):
+    """Name of the fit parameter that takes sample weights, or None.
+
+    Pipelines take them for their last step; estimators that hand fit parameters
+    on (``GridSearchCV``, ``TransformedTargetRegressor``) for the one they wrap.
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = weight_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight"
+    kinds = [p.kind for p in inspect.signature(estimator.fit).parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        inner = next((getattr(estimator, name) for name in _WRAPPED if _has(estimator, name)), None)
+        if inner is not None and weight_parameter(inner) is not None:
+            return weight_parameter(inner)
+    return None
+
+
+def takes_no_weights(estimator):
+    """Tell whether an estimator is fitted to resampled rows for want of sample weights."""
+    return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
+
+
+def _has(estimator, name):
+    return hasattr(getattr(estimator, name, None), "fit")
+
+
+def weighted_rows(weights, offset):
+    """Draw rows by systematic resampling: the substitute for sample weights.
+
+    As many rows are drawn as the weights sum to. With weights of zero and one
+    each row of weight one is drawn once; and since the points are fixed by
+    `offset`, a small change of the weights changes few rows.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        In units of rows.
+    offset : float in [0, 1)
+
+    Returns
+    -------
+    ndarray of int
+        Sorted row numbers, repeated where a row is drawn more than once.
+    """
+    cumulative = np.cumsum(weights)
+    size = max(1, round(cumulative[-1]))
+    points = (np.arange(size) + offset) * (cumulative[-1] / size)
+    return np.minimum(np.searchsorted(cumulative, points, side="right"), len(weights) - 1)
+
+
+def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
+    """Fit a clone of `estimator` to weighted rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like, sparse matrix or data frame of shape (n, d)
+    y : ndarray of shape (n,) or (n, m)
+    weights : ndarray of shape (n,) or None
+        Rows of negligible weight are left out; None, or ones throughout, means
+        that the estimator is fitted as it would be alone.
+    offset : float
+        Where the resampling of an estimator without sample weights begins.
+    params : dict, optional
+        Further parameters of ``fit``; arrays with one entry a row are cut alike.
+
+    Returns
+    -------
+    estimator
+        Fitted.
+    """
+    params = dict(params or {})
+    estimator = clone(estimator)
+    if weights is None or np.all(weights == 1.0):
+        return estimator.fit(X, y, **params)
+    name = weight_parameter(estimator)
+    rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
+    if name is None:
+        rows = rows[weighted_rows(weights[rows], offset)]
+    else:
+        params[name] = weights
+        _request_weights(estimator, name)
+    if len(rows) < len(weights) or name is None:
+        params = {key: _rows_of(value, rows, len(weights)) for key, value in params.items()}
+        X, y = take(X, rows), y[rows]
+    return estimator.fit(X, y, **params)
+
+
+def _rows_of(value, rows, n):
+    if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
+        return take(value, rows)
+    return value
+
+
+def _request_weights(estimator, name):
+    """Under metadata routing, let the last step of a pipeline ask for its weights."""
+    if not routing_enabled():
+        return
+    while isinstance(estimator, Pipeline):
+        for _, step in estimator.steps[:-1]:
+            _set_request(step, False)
+        estimator = estimator.steps[-1][1]
+    _set_request(estimator, True)
+
+
+def _set_request(step, value):
+    if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
+        step.set_fit_request(sample_weight=value)
+
+
+def last_step(estimator):
+    """Return the last step of a pipeline, or the estimator itself."""
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def fit_prefix(estimator, view, y):
+    """Fit the transformers of a pipeline, once for the whole of EM.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Anything but a pipeline has no transformers.
+    view : View of n rows
+    y : ndarray of shape (n,) or (n, m)
+        For transformers that look at it.
+
+    Returns
+    -------
+    prefix : Prefix
+    last : estimator
+        The last step.
+    view : View
+        Of what the last step sees.
+    """
+    prefix = Prefix(estimator, [])
+    while isinstance(estimator, Pipeline):
+        before = []
+        if len(estimator.steps) > 1:
+            transformers = clone(estimator[:-1])
+            view = View(transformers.fit_transform(view.X, y), view.weights)
+            before = transformers.steps
+        prefix.fitted.append(before)
+        estimator = estimator.steps[-1][1]
+    return prefix, estimator, view
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Fitted transformers that stand before a trainer.
+
+    Attributes
+    ----------
+    estimator : estimator
+        As the user gave it.
+    fitted : list of list of (str, transformer)
+        The fitted steps of the pipeline, and of the pipelines it ends in.
+    """
+
+    estimator: BaseEstimator
+    fitted: list
+
+    def before(self, trainer):
+        """Return `trainer`, its results put back behind the transformers."""
+        return Prefixed(self, trainer) if self.fitted else trainer
+
+    def join(self, last):
+        """Return the fitted pipeline that ends in the fitted step `last`."""
+        return self._join(self.estimator, self.fitted, last)
+
+    def _join(self, estimator, fitted, last):
+        if not fitted:
+            return last
+        name, step = estimator.steps[-1]
+        joined = clone(estimator)
+        joined.steps = [*fitted[0], (name, self._join(step, fitted[1:], last))]
+        return joined
+
+
+class Prefixed:
+    """A trainer behind transformers: all is the trainer's, but for what is fitted."""
+
+    def __init__(self, prefix, trainer):
+        self._prefix, self._trainer = prefix, trainer
+
+    def __getattr__(self, name):
+        return getattr(self._trainer, name)
+
+    def finish(self, state):
+        """Return the fitted pipeline of a state, or the list of them."""
+        fitted = self._trainer.finish(state)
+        if isinstance(fitted, list):
+            return [self._prefix.join(last) for last in fitted]
+        return self._prefix.join(fitted)

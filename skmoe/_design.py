@@ -1,0 +1,125 @@
+"""Standardised designs: what batched experts and the softmax gate compute with.
+
+A design is one float copy of the columns of X, standardised with the sample
+weights, followed by a column of ones. Gate and experts that see the same
+columns share one, so scale and shift of X never enter the iterations.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from ._numerics import BLOCK_ROWS, blocks, weighted_grams, weighted_location_scale
+from ._sklearn import as_numeric
+
+
+class View:
+    """The columns of X that one side (gate or experts) sees.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or data frame of shape (n, d)
+        Handed to estimators as it is.
+    weights : ndarray of shape (n,)
+        Sample weights, for the standardisation.
+    """
+
+    def __init__(self, X, weights):
+        if isinstance(X, np.ndarray):
+            # What an estimator is handed, it may not write into.
+            X = X.view()
+            X.flags.writeable = False
+        self.X = X
+        self.weights = weights
+
+    @cached_property
+    def design(self):
+        """The standardised design, made when first asked for."""
+        X = as_numeric(self.X)
+        if sparse.issparse(X):
+            return SparseDesign(X, self.weights)
+        return DenseDesign(X, self.weights)
+
+
+class _Design:
+    """What dense and sparse designs share; ``matrix`` is (n, d + 1), the last column ones."""
+
+    @property
+    def shape(self):
+        return self.matrix.shape
+
+    def linear(self, coef):
+        """Return ``matrix @ coef.T`` as (n, m) in Fortran order, for coef of shape (m, p)."""
+        out = np.empty((len(coef), self.shape[0])).T
+        for rows in blocks(self.shape[0], BLOCK_ROWS):
+            out[rows] = self.matrix[rows] @ coef.T
+        return out
+
+    def cross(self, values):
+        """Return ``values.T @ matrix`` (m, p) for values of shape (n, m)."""
+        total = np.zeros((values.shape[1], self.shape[1]))
+        for rows in blocks(self.shape[0], BLOCK_ROWS):
+            total += (self.matrix[rows].T @ values[rows]).T
+        return total
+
+    def to_raw(self, coef):
+        """Turn standardised (..., p) coefficients into raw coefficients and intercepts."""
+        raw = coef[..., :-1] / self.scale
+        return raw, coef[..., -1] - raw @ self.mean
+
+    def from_raw(self, coef, intercept):
+        """Return raw (..., d) coefficients and (...,) intercepts as standardised (..., p) ones."""
+        return np.concatenate(
+            [coef * self.scale, (intercept + coef @ self.mean)[..., None]], axis=-1
+        )
+
+    def raw_ridge(self, alpha):
+        """Diagonal, in standardised units, of the penalty ``alpha * ||raw coef||^2``."""
+        with np.errstate(over="ignore", divide="ignore"):
+            ridge = alpha / self.scale / self.scale if alpha else np.zeros_like(self.scale)
+        return np.append(np.minimum(ridge, 1e300), 0.0)
+
+
+class DenseDesign(_Design):
+    """Centred and scaled columns, Fortran order."""
+
+    has_grams = True
+
+    def __init__(self, X, weights):
+        mean, scale, constant = weighted_location_scale(X, weights)
+        self.matrix = np.empty((X.shape[0], X.shape[1] + 1), order="F")
+        for rows in blocks(len(X)):
+            np.subtract(X[rows], mean, out=self.matrix[rows, :-1])
+            self.matrix[rows, :-1] /= scale
+        self.matrix[:, :-1][:, constant] = 0.0
+        self.matrix[:, -1] = 1.0
+        self.mean, self.scale = mean, scale
+
+    def grams(self, weights):
+        """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
+        return weighted_grams(self.matrix, weights)
+
+
+class SparseDesign(_Design):
+    """Scaled but never centred columns, so that zeros stay zeros."""
+
+    has_grams = False
+
+    def __init__(self, X, weights):
+        X = sparse.csr_matrix(X, dtype=np.float64)
+        share = weights / weights.max()
+        share = share / share.sum()
+        magnitude = np.abs(X).max(axis=0).toarray().ravel()
+        magnitude[magnitude == 0] = 1.0
+        unit = X @ sparse.diags_array(1.0 / magnitude)
+        mean = unit.T @ share
+        variance = np.maximum(unit.multiply(unit).T @ share - mean**2, 0.0)
+        deviation = np.sqrt(variance)
+        constant = deviation <= 1e-7 * np.abs(mean)
+        deviation[constant] = 1.0
+        unit = unit @ sparse.diags_array(np.where(constant, 0.0, 1.0 / deviation))
+        ones = np.ones((X.shape[0], 1))
+        self.matrix = sparse.csr_matrix(sparse.hstack([unit, ones]))
+        self.scale = np.where(constant, 1.0, deviation * magnitude)
+        self.mean = np.zeros(X.shape[1])

@@ -1,0 +1,52 @@
+"""Errors that name the part they come from."""
+
+_NAN_REMEDY = (
+    "put a SimpleImputer before it in a Pipeline, leave such columns to the other side with "
+    "gate_features / expert_features, or use an estimator that takes missing values"
+)
+_TEXT_REMEDY = (
+    "encode such columns in a Pipeline (for instance ColumnTransformer with OneHotEncoder), or "
+    "select numeric ones with gate_features / expert_features"
+)
+
+
+class PartError(ValueError):
+    """An expert or gate failed; the message names it."""
+
+
+class PartTypeError(TypeError):
+    """An expert or gate was handed a type it cannot use; the message names it."""
+
+
+class naming:
+    """Context manager: an exception raised inside names the part it came from.
+
+    Parameters
+    ----------
+    part : str
+        For instance ``"expert 'ridge'"``.
+    doing : str
+        What the part was doing, for instance ``"fit"``.
+    """
+
+    def __init__(self, part, doing):
+        self.part, self.doing = part, doing
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        # Interrupts and exits pass; an error that names its part already is not named twice.
+        if kind is None or not issubclass(kind, Exception):
+            return False
+        if issubclass(kind, (PartError, PartTypeError)):
+            return False
+        text = str(error)
+        message = f"{self.part} failed in {self.doing}: {text or kind.__name__}"
+        if kind not in (ValueError, TypeError):
+            message = f"{self.part} failed in {self.doing}: {kind.__name__}: {text}"
+        if "NaN" in text:
+            message += f"\nRemedy: {_NAN_REMEDY}."
+        elif "could not convert string" in text:
+            message += f"\nRemedy: {_TEXT_REMEDY}."
+        raise (PartTypeError if issubclass(kind, TypeError) else PartError)(message) from error

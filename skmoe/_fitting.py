@@ -1,0 +1,194 @@
+"""Putting parts, data and starts together: what ``fit`` does between its two borders."""
+
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils.parallel import Parallel
+
+from ._design import View
+from ._errors import PartError
+from ._features import numeric_features
+from ._mixture import select
+from ._numerics import weighted_location_scale
+from ._search import Search
+from ._training import Training
+from .em._start import Starts
+from .experts import LinearBank, LogisticBank, WrappedBank, is_batched, make_batch
+from .gates import SoftmaxGate, make_trainer
+
+#: Starts that are tried shortly for ``n_init="auto"``.
+AUTO_STARTS = 8
+
+#: Kinds of start behind each value of `init`, drawn in turn.
+KINDS = {
+    "auto": ("kmeans", "experts", "random"),
+    "kmeans": ("kmeans",),
+    "random": ("random", "experts"),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training rows, all of positive weight.
+
+    Attributes
+    ----------
+    X : array, sparse matrix or data frame of shape (n, d)
+    target : Target or Labels
+    weights : ndarray of shape (n,)
+    gate_columns, expert_columns : list of int, or None for all
+    """
+
+    X: Any
+    target: Any
+    weights: np.ndarray
+    gate_columns: list | None
+    expert_columns: list | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Unfitted parts.
+
+    Attributes
+    ----------
+    gate : gate
+    named : list of (str, estimator)
+    clones : bool
+        Whether the experts are clones of one estimator.
+    law : response
+    params : dict of str to dict
+        Routed fit parameters of each expert.
+    """
+
+    gate: Any
+    named: list
+    clones: bool
+    law: Any
+    params: dict
+
+    @property
+    def names(self):
+        """Names of the experts."""
+        return [name for name, _ in self.named]
+
+    def batched(self, labels):
+        """Whether the experts are solved in one batch.
+
+        One expert alone is fitted as it would be without a mixture.
+        """
+        return self.clones and len(self.named) > 1 and is_batched(self.named[0][1], labels)
+
+
+class Fitting:
+    """One call of ``fit``, in a pool of workers that lives as long.
+
+    Parameters
+    ----------
+    data : Data
+    parts : Parts
+    settings : Settings
+    n_jobs : int or None
+    rng : numpy.random.RandomState
+    """
+
+    def __init__(self, data, parts, settings, n_jobs, rng):
+        self.data, self.parts, self.settings = data, parts, settings
+        self.n_jobs, self.rng = n_jobs, rng
+
+    def run(self, *, init, n_init, given):
+        """Fit.
+
+        Parameters
+        ----------
+        init : {"auto", "kmeans", "random"}
+        n_init : int or "auto"
+        given : (str, ndarray of shape (n, K)) or None
+            Kind and responsibilities of a start that is not to be drawn.
+
+        Returns
+        -------
+        training : Training
+        result : Result
+        log : list of dict
+            What every start reached.
+        """
+        with Parallel(n_jobs=self.n_jobs) as parallel:
+            try:
+                return self._run(parallel, init, n_init, given)
+            except BrokenProcessPool as error:
+                raise PartError(
+                    "a worker process died while it fitted one of the experts "
+                    f"{self.parts.names}: it ran out of memory, was killed or crashed; "
+                    "n_jobs=1 shows where"
+                ) from error
+
+    def _run(self, parallel, init, n_init, given):
+        training = self._training(parallel)
+        n_experts = len(self.parts.named)
+        if n_experts == 1:
+            given = "single", np.ones((len(self.data.weights), 1))
+        if given is not None:
+            search = Search(training, training, self.settings)
+            return training, search.best_of_full([given], drawn=False), search.log
+        cheap = training if training.cheap else self._surrogate()
+        search = Search(training, cheap, self.settings)
+        if n_init == "auto":
+            result = search.best_of_short(self._draw(cheap, init, AUTO_STARTS))
+        else:
+            result = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
+        return training, result, search.log
+
+    def _training(self, parallel):
+        """The mixture that is to be fitted, on the training rows."""
+        data, parts, target = self.data, self.parts, self.data.target
+        n_experts = len(parts.named)
+        expert_view = View(select(data.X, data.expert_columns), data.weights)
+        gate_view = expert_view
+        if data.gate_columns != data.expert_columns:
+            gate_view = View(select(data.X, data.gate_columns), data.weights)
+        gate = make_trainer(parts.gate, gate_view, target.raw, data.weights, n_experts)
+        if parts.batched(hasattr(target, "codes")):
+            bank = make_batch(parts.named[0][1], expert_view, target, n_experts)
+        else:
+            offset = self.rng.uniform()
+            bank = WrappedBank(
+                parts.named, expert_view, target, parallel, offset, parts.params
+            )
+        return Training(gate, bank, parts.law, target, data.weights, n_experts)
+
+    def _surrogate(self):
+        """Batched linear experts and a softmax gate on numeric columns: a cheap stand-in."""
+        data = self.data
+        n_experts = len(self.parts.named)
+        view = View(self._numeric(), data.weights)
+        gate = make_trainer(SoftmaxGate(), view, None, data.weights, n_experts)
+        kind, template = LinearBank, Ridge()
+        if hasattr(data.target, "codes"):
+            kind, template = LogisticBank, LogisticRegression()
+        bank = kind(template, view, data.target, n_experts)
+        return Training(gate, bank, self.parts.law, data.target, data.weights, n_experts)
+
+    def _numeric(self):
+        """Numeric columns of unit spread that stand in for X."""
+        features = numeric_features(self.data.X, self.data.weights)
+        if isinstance(features, np.ndarray):
+            mean, scale, _ = weighted_location_scale(features, self.data.weights)
+            return (features - mean) / scale
+        return features
+
+    def _draw(self, cheap, init, n_starts):
+        """Yield kinds and responsibilities of `n_starts` starts."""
+        data = self.data
+        if data.gate_columns == data.expert_columns:
+            design = cheap.bank.view.design
+        else:
+            design = View(self._numeric(), data.weights).design
+        starts = Starts(design, data.target.scores, data.weights, len(self.parts.named))
+        seeds = self.rng.randint(2**31 - 1, size=n_starts)
+        for number, seed in enumerate(seeds):
+            kind = KINDS[init][number % len(KINDS[init])]
+            yield kind, starts.draw(kind, np.random.RandomState(seed))

@@ -1,0 +1,145 @@
+"""Checks of what users hand in."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from ._sklearn import check_sample_weight, column_indices, take
+from ._target import n_rows
+
+
+def check_X(estimator, X, *, reset):
+    """Validate the form of X; its content is for the parts that use it.
+
+    Data frames stay data frames, sparse matrices stay sparse, and numbers keep
+    their type, so that experts and gates see X as it came.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_``, or is compared with them.
+    X : array-like, sparse matrix or data frame of shape (n, d)
+    reset : bool
+
+    Returns
+    -------
+    ndarray, sparse matrix or data frame of shape (n, d)
+
+    Raises
+    ------
+    ValueError
+        If X has not two dimensions, no rows, or other columns than in ``fit``.
+    """
+    if hasattr(X, "columns") and not sparse.issparse(X):
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
+        if n_rows(X) == 0:
+            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while at least 1 "
+                             "is required.")
+        return X
+    return validate_data(
+        estimator,
+        X,
+        dtype=None,
+        accept_sparse=["csr", "csc"],
+        ensure_all_finite=False,
+        reset=reset,
+    )
+
+
+def check_numbers(y, n_outputs=None):
+    """Validate a numeric y as float64, (n,) or (n, m).
+
+    Raises
+    ------
+    ValueError
+        If y is not numeric, not finite, or has another number of columns.
+    """
+    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=1)
+    if y.dtype.kind not in "fiub":
+        raise ValueError(f"y must be numeric; got the type {y.dtype}")
+    y = y.astype(np.float64)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    columns = 1 if y.ndim == 1 else y.shape[1]
+    if y.ndim > 2 or (n_outputs is not None and columns != n_outputs):
+        raise ValueError(f"y must have {n_outputs or 'one or more'} columns; got {y.shape}")
+    return y
+
+
+def check_weights(sample_weight, X):
+    """Validate sample weights as float64 of shape (n,); ones for None.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or not finite, or all are zero.
+    """
+    counted = np.empty((n_rows(X), 1))
+    weights = check_sample_weight(
+        sample_weight, counted, dtype=np.float64, ensure_non_negative=True
+    )
+    if not (weights > 0).any():
+        raise ValueError("sample_weight must have at least one positive entry; all are zero")
+    return weights
+
+
+def check_init(init, n, n_experts):
+    """Validate starting responsibilities (n, K).
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, an entry is negative or a row has the sum zero.
+    """
+    resp = check_array(init, dtype=np.float64, input_name="init")
+    if resp.shape != (n, n_experts):
+        raise ValueError(
+            f"init must have the shape (n_samples, n_experts) = {(n, n_experts)}; got {resp.shape}"
+        )
+    if resp.min() < 0 or (resp.sum(axis=1) == 0).any():
+        raise ValueError("init must have non-negative entries and no row of zeros")
+    return np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
+
+
+def resolve_columns(X, columns, parameter):
+    """Return the positions of selected columns, or None for all of them.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or data frame of shape (n, d)
+    columns : None, str, int, slice, array-like or callable
+    parameter : str
+        Name of the parameter, for the message.
+
+    Returns
+    -------
+    list of int or None
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, or none is selected.
+    """
+    if columns is None:
+        return None
+    columns = columns(X) if callable(columns) else columns
+    if isinstance(columns, (tuple, set, np.ndarray)):
+        columns = list(columns)
+    try:
+        found = [int(j) for j in column_indices(X, columns)]
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"{parameter} must select columns of X; got {columns!r}: {error}") from error
+    if not found:
+        raise ValueError(f"{parameter} must select at least one column of X; got {columns!r}")
+    return None if found == list(range(X.shape[1])) else found
+
+
+def keep_rows(rows, n, *arrays):
+    """Return the given rows of each array that has `n` of them; others as they are."""
+    if len(rows) == n:
+        return arrays
+    return tuple(
+        take(array, rows) if array is not None and n_rows(array) == n else array
+        for array in arrays
+    )

@@ -1,0 +1,285 @@
+"""Newton's method for multinomial logistic problems that share their rows.
+
+The softmax gate is one such problem with soft targets; K logistic experts are
+K problems with the same labels and different weights. All problems of a call
+are solved together: G problems, C classes, p columns, coefficients (G, C, p).
+
+Problem g maximises ``sum_i w_ig sum_c t_ic log softmax(Z_i B_g')_c
+- 1/2 sum_cj ridge_j B_gcj^2``, which is concave. Every step is backtracked, so
+the value never falls, whatever the curvature used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._numerics import blocks, conjugate_gradient, log_softmax
+
+#: Explicit Hessians up to this many coefficients a problem, products beyond.
+EXPLICIT_SIZE = 256
+
+#: The Hessian is formed anew once the gain differs from its prediction by this share.
+REFRESH_RATIO = 0.1
+
+_MAX_HALVINGS = 30
+_SUFFICIENT = 1e-4
+_DAMPING = 1e-10
+_CG_RTOL = 0.05
+_CG_ITERATIONS = 50
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Coefficients with the curvature they were found with.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (G, C, p)
+    log_proba : ndarray of shape (n, C) or (n, G)
+        Of all classes for soft targets, of the row's own class for labels.
+    curvature : ndarray of shape (G, C * p, C * p) or None
+        Inverse Hessian of an earlier iterate, None when it is to be formed anew.
+    """
+
+    coef: np.ndarray
+    log_proba: np.ndarray
+    curvature: np.ndarray | None = None
+
+
+class SoftTargets:
+    """One problem (G = 1) whose targets are probabilities of the classes.
+
+    Parameters
+    ----------
+    design : Design
+    ridge : ndarray of shape (p,)
+    n_classes : int
+    """
+
+    def __init__(self, design, ridge, n_classes):
+        self.design, self.ridge = design, ridge
+        self.shape = (1, n_classes, design.shape[1])
+
+    def bind(self, masses):
+        """Set the targets times weights, (n, C), of the next steps."""
+        self.masses = masses
+        self.totals = masses.sum(axis=1)
+        self.mass = np.array([self.totals.sum()])
+
+    def log_proba(self, coef):
+        """Log-probabilities (n, C) of all classes."""
+        return log_softmax(self.design.linear(coef[0]))
+
+    def values(self, coef, log_proba):
+        """Return the value of the problem, (1,)."""
+        return np.array([np.vdot(self.masses.T, log_proba.T)]) - penalties(coef, self.ridge)
+
+    def probabilities(self, iterate, rows):
+        """Return (b, 1, C) probabilities and (b, 1) weights of a block."""
+        return np.exp(iterate.log_proba[rows])[:, None], self.totals[rows, None]
+
+    def gradient(self, iterate):
+        """Gradient (1, C, p) at an iterate."""
+        residual = np.exp(iterate.log_proba)
+        residual *= -self.totals[:, None]
+        residual += self.masses
+        return self.design.cross(residual)[None] - self.ridge * iterate.coef
+
+
+class Labels:
+    """G problems with the same labels and different weights.
+
+    Parameters
+    ----------
+    design : Design
+    ridge : ndarray of shape (p,)
+    codes : ndarray of shape (n,), int
+        Class of each row, below `n_classes`.
+    n_classes, n_problems : int
+    """
+
+    def __init__(self, design, ridge, codes, n_classes, n_problems):
+        self.design, self.ridge, self.codes = design, ridge, codes
+        self.shape = (n_problems, n_classes, design.shape[1])
+
+    def bind(self, weights):
+        """Set the weights, (n, G), of the next steps."""
+        self.weights = weights
+        self.mass = weights.sum(axis=0)
+
+    def _log_proba_block(self, coef, rows):
+        logits = np.asarray(self.design.matrix[rows] @ coef.reshape(-1, self.shape[2]).T)
+        log_proba = log_softmax(logits.reshape(-1, self.shape[1]))
+        return log_proba.reshape(-1, *self.shape[:2])
+
+    def log_proba(self, coef):
+        """Log-probabilities (n, G) of the row's own class."""
+        out = np.empty((self.shape[0], len(self.codes))).T
+        for rows in blocks(len(self.codes)):
+            block = self._log_proba_block(coef, rows)
+            out[rows] = np.take_along_axis(block, self.codes[rows, None, None], axis=2)[..., 0]
+        return out
+
+    def values(self, coef, log_proba):
+        """Return the values of the problems, (G,)."""
+        return np.einsum("ng,ng->g", self.weights, log_proba) - penalties(coef, self.ridge)
+
+    def probabilities(self, iterate, rows):
+        """Return (b, G, C) probabilities and (b, G) weights of a block."""
+        return np.exp(self._log_proba_block(iterate.coef, rows)), self.weights[rows]
+
+    def gradient(self, iterate):
+        """Gradient (G, C, p) at an iterate."""
+        total = np.zeros((self.shape[2], self.shape[0] * self.shape[1]))
+        for rows in blocks(len(self.codes)):
+            probabilities, weights = self.probabilities(iterate, rows)
+            residual = -probabilities
+            residual[np.arange(len(residual)), :, self.codes[rows]] += 1.0
+            residual *= weights[:, :, None]
+            total += self.design.matrix[rows].T @ residual.reshape(len(residual), -1)
+        return total.T.reshape(self.shape) - self.ridge * iterate.coef
+
+
+def penalties(coef, ridge):
+    """Return the L2 penalty of each problem, (G,)."""
+    # Where the coefficient is zero its strength does not matter, infinite or not.
+    return 0.5 * (ridge * coef * coef).sum(axis=(1, 2))
+
+
+def start(problem, coef=None):
+    """Return the first iterate: `coef`, centred over the classes, or all zero."""
+    coef = np.zeros(problem.shape) if coef is None else coef - coef.mean(axis=1, keepdims=True)
+    return Iterate(coef, problem.log_proba(coef))
+
+
+def newton_step(problem, iterate):
+    """One backtracked Newton step for every bound problem.
+
+    Parameters
+    ----------
+    problem : SoftTargets or Labels
+        With its targets or weights bound.
+    iterate : Iterate
+
+    Returns
+    -------
+    iterate : Iterate
+        Its value is at least that of the one given.
+    gain : ndarray of shape (G,)
+        By how much each value grew.
+    """
+    value = problem.values(iterate.coef, iterate.log_proba)
+    gradient = problem.gradient(iterate)
+    direction, curvature = _direction(problem, iterate, gradient)
+    slope = (gradient * direction).sum(axis=(1, 2))
+    step = np.where(np.isfinite(slope) & (slope > 0), 1.0, 0.0)
+    direction[step == 0] = 0.0
+    slope[step == 0] = 0.0
+    for halving in range(_MAX_HALVINGS + 1):
+        coef = iterate.coef + step[:, None, None] * direction
+        log_proba = problem.log_proba(coef)
+        gain = problem.values(coef, log_proba) - value
+        short = ~(gain >= _SUFFICIENT * step * slope) & (step > 0)
+        # A gain that is lost in the rounding of the value is no reason to go back.
+        short &= slope > 1e-15 * np.abs(value)
+        if not short.any():
+            break
+        step[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
+    if curvature is not None and _outdated(gain, slope, step, value):
+        curvature = None
+    return Iterate(coef, log_proba, curvature), gain
+
+
+def solve(problem, iterate, *, max_iter, tol):
+    """Repeat Newton steps until no value gains more than `tol` per unit of weight.
+
+    Returns
+    -------
+    iterate : Iterate
+    n_iter : int
+    converged : bool
+    """
+    for n_iter in range(1, max_iter + 1):
+        fresh = Iterate(iterate.coef, iterate.log_proba)
+        iterate, gain = newton_step(problem, fresh)
+        if (gain <= tol * problem.mass).all():
+            return iterate, n_iter, True
+    return iterate, max_iter, False
+
+
+def _outdated(gain, slope, step, value):
+    predicted = slope * (step - 0.5 * step**2)
+    noticeable = predicted > 1e-9 * np.abs(value)
+    return bool((np.abs(gain - predicted) > REFRESH_RATIO * predicted)[noticeable].any())
+
+
+def _direction(problem, iterate, gradient):
+    """Ascent direction (G, C, p), and the inverse Hessian where one was formed."""
+    n_problems, n_classes, p = problem.shape
+    flat = gradient.reshape(n_problems, -1)
+    if problem.design.has_grams and n_classes * p <= EXPLICIT_SIZE:
+        curvature = iterate.curvature
+        if curvature is None:
+            curvature = np.linalg.inv(_hessian(problem, iterate))
+        direction = (curvature @ flat[:, :, None])[:, :, 0]
+    else:
+        curvature = None
+        direction = conjugate_gradient(
+            lambda vector: _hessian_product(problem, iterate, vector),
+            flat,
+            rtol=_CG_RTOL,
+            max_iter=_CG_ITERATIONS,
+        )
+    return direction.reshape(problem.shape).copy(), curvature
+
+
+def _diagonal(problem):
+    """Diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
+    return np.minimum(problem.ridge, 1e150) + (_DAMPING * problem.mass + 1e-12)[:, None]
+
+
+def _hessian(problem, iterate):
+    """Negative Hessians (G, C p, C p), regular also along the softmax's null direction."""
+    n_problems, n_classes, p = problem.shape
+    first, second = np.triu_indices(n_classes, 1)
+    n = problem.design.shape[0]
+    pairs = np.empty((n_problems * len(first), n)).T
+    for rows in blocks(n):
+        probabilities, weights = problem.probabilities(iterate, rows)
+        product = probabilities[:, :, first] * probabilities[:, :, second]
+        product *= weights[:, :, None]
+        pairs[rows] = product.reshape(len(product), -1)
+    grams = problem.design.grams(pairs).reshape(n_problems, len(first), p, p)
+    hessian = np.zeros((n_problems, n_classes, p, n_classes, p))
+    for pair, (a, b) in enumerate(zip(first, second, strict=True)):
+        hessian[:, a, :, b] -= grams[:, pair]
+        hessian[:, b, :, a] -= grams[:, pair]
+        hessian[:, a, :, a] += grams[:, pair]
+        hessian[:, b, :, b] += grams[:, pair]
+    columns = np.arange(p)
+    diagonal = _diagonal(problem)
+    # Adding one vector to all classes changes no probability, and no gradient has a
+    # part along it: any curvature there does.
+    along = (problem.mass[:, None] + 1.0) / n_classes
+    for c in range(n_classes):
+        hessian[:, c, columns, c, columns] += diagonal
+        hessian[:, c, columns, :, columns] += along
+    return hessian.reshape(n_problems, n_classes * p, n_classes * p)
+
+
+def _hessian_product(problem, iterate, vector):
+    """Negative Hessians times (G, C p) vectors, without forming them."""
+    n_problems, n_classes, p = problem.shape
+    coef = vector.reshape(-1, p)
+    total = np.zeros((p, len(coef)))
+    for rows in blocks(problem.design.shape[0]):
+        block = problem.design.matrix[rows]
+        probabilities, weights = problem.probabilities(iterate, rows)
+        image = np.asarray(block @ coef.T).reshape(probabilities.shape)
+        image = image - (probabilities * image).sum(axis=2, keepdims=True)
+        image *= probabilities
+        image *= weights[:, :, None]
+        total += block.T @ image.reshape(len(image), -1)
+    diagonal = _diagonal(problem)[:, None]
+    image = total.T.reshape(problem.shape) + diagonal * coef.reshape(problem.shape)
+    return image.reshape(n_problems, -1)

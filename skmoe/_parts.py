@@ -1,0 +1,132 @@
+"""What constructor parameters stand for: the one place where options become objects."""
+
+from sklearn.base import BaseEstimator, clone, is_classifier
+
+from .gates import ClassifierGate, ConstantGate, SoftmaxGate, is_gate
+from .responses import Gaussian
+
+GATES = {"softmax": SoftmaxGate, "constant": ConstantGate}
+RESPONSES = {"gaussian": Gaussian}
+
+
+def resolve_gate(gate):
+    """Return an unfitted gate of its own for the parameter `gate`.
+
+    Raises
+    ------
+    ValueError
+        If it is a string that names no gate.
+    TypeError
+        If it is neither a gate nor a classifier with ``predict_proba``.
+    """
+    gate = "softmax" if gate is None else gate
+    if isinstance(gate, str):
+        return GATES[gate]()
+    if is_gate(gate):
+        return clone(gate)
+    if not is_classifier(gate) or not hasattr(gate, "predict_proba"):
+        raise TypeError(
+            "gate must be a gate of skmoe.gates, one of "
+            f"{sorted(GATES)}, or a classifier with predict_proba; got {gate!r}"
+        )
+    return ClassifierGate(clone(gate))
+
+
+def resolve_response(response):
+    """Return a response of its own for the parameter `response`."""
+    if isinstance(response, str):
+        return RESPONSES[response]()
+    response = clone(response)
+    if isinstance(response, BaseEstimator):
+        response._validate_params()
+    return response
+
+
+def resolve_experts(experts, n_experts, default, reserved):
+    """Return the names and unfitted estimators of the parameter `experts`.
+
+    Parameters
+    ----------
+    experts : None, estimator or list of (str, estimator)
+    n_experts : int
+        Number of clones of a single estimator.
+    default : estimator
+        What None stands for.
+    reserved : collection of str
+        Names of constructor parameters, which no expert may have.
+
+    Returns
+    -------
+    list of (str, estimator)
+
+    Raises
+    ------
+    ValueError
+        If names are not unique or not usable, or no expert is left.
+    TypeError
+        If an entry is not a pair of a name and an estimator.
+    """
+    if not isinstance(experts, list):
+        template = default if experts is None else experts
+        return [(f"expert_{k}", template) for k in range(n_experts)]
+    for entry in experts:
+        if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[0], str):
+            raise TypeError(f"experts must be a list of (name, estimator) pairs; got {entry!r}")
+    names = [name for name, _ in experts]
+    _check_names(names, reserved)
+    kept = [(name, expert) for name, expert in experts if not _is_dropped(expert)]
+    if not kept:
+        raise ValueError("experts must hold at least one estimator that is not 'drop'; got none")
+    return kept
+
+
+def _is_dropped(expert):
+    return isinstance(expert, str) and expert == "drop"
+
+
+def _check_names(names, reserved):
+    if len(set(names)) != len(names):
+        raise ValueError(f"experts must have unique names; got {names}")
+    clashes = sorted(set(names) & set(reserved))
+    if clashes:
+        raise ValueError(f"experts must not be named like constructor parameters; got {clashes}")
+    joined = [name for name in names if "__" in name]
+    if joined:
+        raise ValueError(f"names of experts must not contain '__'; got {joined}")
+
+
+def check_expert(name, expert, labels):
+    """Raise a TypeError if an estimator cannot be an expert.
+
+    Parameters
+    ----------
+    name : str
+    expert : estimator
+    labels : bool
+        Whether y are labels.
+    """
+    if not hasattr(expert, "fit"):
+        raise TypeError(f"expert {name!r} must be an estimator with fit; got {expert!r}")
+    if labels and not hasattr(expert, "predict_proba"):
+        raise TypeError(
+            f"expert {name!r} must be a classifier with predict_proba; got {expert!r}. "
+            "CalibratedClassifierCV gives probabilities to one that has none."
+        )
+    if not labels and (is_classifier(expert) or not hasattr(expert, "predict")):
+        raise TypeError(f"expert {name!r} must be a regressor with predict; got {expert!r}")
+
+
+def seed_parts(estimator, rng):
+    """Give a seed to every ``random_state`` of an estimator that has none.
+
+    A seed that the user set stays.
+    """
+    params = estimator.get_params(deep=True)
+    unset = [
+        key
+        for key in sorted(params)
+        if (key == "random_state" or key.endswith("__random_state")) and params[key] is None
+    ]
+    if unset:
+        estimator.set_params(**{key: int(rng.randint(2**31 - 1)) for key in unset})
+    return estimator

@@ -1,0 +1,135 @@
+"""What y is to the experts and the law: standardised numbers, or coded labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._numerics import weighted_location_scale
+
+#: Probability below which a class counts as impossible: its logarithm stays finite.
+SMALLEST_PROBABILITY = np.finfo(float).tiny
+
+
+@dataclass(frozen=True)
+class Target:
+    """Numbers, standardised with the sample weights.
+
+    Attributes
+    ----------
+    raw : ndarray of shape (n,) or (n, m)
+        As handed to experts.
+    values : ndarray of shape (n, m)
+        Standardised.
+    mean, scale : ndarray of shape (m,)
+        In the units of y.
+    """
+
+    raw: np.ndarray
+    values: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, y, weights):
+        """Standardise y, (n,) or (n, m)."""
+        columns = y.reshape(len(y), -1)
+        mean, scale, constant = weighted_location_scale(columns, weights)
+        values = np.where(constant, 0.0, (columns - mean) / scale)
+        return cls(y, np.asfortranarray(values), mean, scale)
+
+    @property
+    def single(self):
+        """Whether y has one dimension."""
+        return self.raw.ndim == 1
+
+    @property
+    def log_scale(self):
+        """What a log-density loses when it is stated in the units of y."""
+        return float(np.log(self.scale).sum())
+
+    @property
+    def scores(self):
+        """What starts tell rows apart by, (n, m)."""
+        return self.values
+
+    def read(self, expert, X):
+        """Predictions (n, m) of a fitted expert, standardised."""
+        return (predict_numbers(expert, X, len(self.scale)) - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Coded labels.
+
+    Attributes
+    ----------
+    raw : ndarray of shape (n,)
+        As handed to experts.
+    codes : ndarray of shape (n,), int
+    classes : ndarray of shape (n_classes,)
+    """
+
+    raw: np.ndarray
+    codes: np.ndarray
+    classes: np.ndarray
+    log_scale = 0.0
+
+    @property
+    def scores(self):
+        """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
+        codes = (self.codes - self.codes.mean()) / max(self.codes.std(), 1e-3)
+        return np.column_stack([codes, np.eye(len(self.classes))[self.codes]])
+
+    def read(self, expert, X):
+        """Log-probabilities (n,) that a fitted expert gives to each row's own class."""
+        proba = predict_probabilities(expert, X, self.classes)
+        own = proba[np.arange(len(proba)), self.codes]
+        return np.log(np.maximum(own, SMALLEST_PROBABILITY))
+
+
+def predict_numbers(expert, X, n_outputs):
+    """Predictions of a fitted expert as (n, m).
+
+    Raises
+    ------
+    ValueError
+        If they have another shape or are not finite.
+    """
+    answer = np.asarray(expert.predict(X))
+    if answer.ndim == 1 and n_outputs == 1:
+        answer = answer[:, None]
+    expected = (n_rows(X), n_outputs)
+    if answer.shape != expected:
+        raise ValueError(f"predict must return the shape {expected}, got {answer.shape}")
+    answer = answer.astype(np.float64)
+    if not np.isfinite(answer).all():
+        raise ValueError("predict must return finite numbers, got NaN or infinity")
+    return answer
+
+
+def predict_probabilities(expert, X, classes):
+    """Class probabilities of a fitted expert as (n, n_classes), in the order of `classes`.
+
+    Classes that the expert has not seen get the probability zero.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, are negative or are not finite.
+    """
+    answer = np.asarray(expert.predict_proba(X), dtype=np.float64)
+    expected = (n_rows(X), len(expert.classes_))
+    if answer.shape != expected:
+        raise ValueError(f"predict_proba must return the shape {expected}, got {answer.shape}")
+    if not np.isfinite(answer).all() or (answer < 0).any():
+        raise ValueError("predict_proba must return finite probabilities, got NaN or negative")
+    if len(expert.classes_) == len(classes):
+        return answer
+    proba = np.zeros((len(answer), len(classes)))
+    proba[:, np.searchsorted(classes, expert.classes_)] = answer
+    return proba
+
+
+def n_rows(X):
+    """Return the number of rows of an array, sparse matrix, data frame or list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)

@@ -1,0 +1,144 @@
+"""The EM loop: two matrices and a callable.
+
+The engine sees log gate probabilities and log densities, both (n, K). Soft,
+sparse, hard and hierarchical mixtures are this one loop. The order is M before
+E, so that the objective of an iteration is that of the parameters it carries.
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from .._numerics import blocks
+from ..routing import largest
+
+#: A change of the objective below this, relative to its size, is rounding.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class State:
+    """One iterate: parameters, their posterior, their objective.
+
+    Attributes
+    ----------
+    parameters : object
+        What `m_step` returned.
+    resp : ndarray of shape (n, K)
+        Responsibilities under `parameters`.
+    objective : float
+        Penalised log-likelihood per unit of sample weight.
+    """
+
+    parameters: object
+    resp: np.ndarray
+    objective: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ended with: the best state, the history, and why it stopped."""
+
+    state: State
+    history: tuple
+    converged: bool
+    stop_reason: str
+
+
+def e_step(log_gate, log_density, top_k=None):
+    """Posterior of the experts and log-likelihood of the rows.
+
+    With `top_k`, only the k largest joint terms of a row are kept: the terms
+    that enter its likelihood are the same that enter its responsibilities, so
+    the restricted objective never falls either.
+
+    Parameters
+    ----------
+    log_gate : ndarray of shape (n, K)
+    log_density : ndarray of shape (n, K)
+        Overwritten with the responsibilities.
+    top_k : int or None
+
+    Returns
+    -------
+    resp : ndarray of shape (n, K)
+        Rows sum to one.
+    log_likelihood : ndarray of shape (n,)
+    """
+    log_likelihood = np.empty(len(log_gate))
+    joint = log_density
+    for rows in blocks(len(joint)):
+        block = joint[rows]
+        block += log_gate[rows]
+        if top_k is not None and top_k < block.shape[1]:
+            block[~largest(block, top_k)] = -np.inf
+        top = block.max(axis=1)
+        block -= top[:, None]
+        np.exp(block, out=block)
+        total = block.sum(axis=1)
+        block /= total[:, None]
+        log_likelihood[rows] = top + np.log(total)
+    return joint, log_likelihood
+
+
+def iterate(resp, m_step, weights, *, top_k=None, parameters=None):
+    """Yield the states of EM, without end.
+
+    Parameters
+    ----------
+    resp : ndarray of shape (n, K)
+        Starting responsibilities.
+    m_step : callable
+        ``m_step(resp, parameters)`` returns ``(parameters, log_gate,
+        log_density, penalty)``; `log_density` may be overwritten.
+    weights : ndarray of shape (n,)
+        Sample weights.
+    top_k : int or None
+    parameters : object
+        Where the first M-step starts from, if it makes use of that.
+
+    Yields
+    ------
+    State
+    """
+    total = weights.sum()
+    while True:
+        parameters, log_gate, log_density, penalty = m_step(resp, parameters)
+        resp, log_likelihood = e_step(log_gate, log_density, top_k)
+        yield State(parameters, resp, float((weights @ log_likelihood - penalty) / total))
+
+
+def run(states, *, tol, max_iter, patience=3):
+    """Follow `states` until they converge, fall or run out.
+
+    Parameters
+    ----------
+    states : iterator of State
+    tol : float
+        Converged when an iteration gains less than this.
+    max_iter : int
+    patience : int
+        Iterations without a new best objective after a fall before the best
+        iterate is returned. Exact M-steps never fall.
+
+    Returns
+    -------
+    Result
+    """
+    history, best, waited, fell = [], None, 0, False
+    for state in islice(states, max_iter):
+        gain = state.objective - history[-1] if history else np.inf
+        history.append(state.objective)
+        fell |= gain < -ROUNDING * (1.0 + abs(state.objective))
+        if best is None or state.objective >= best.objective:
+            improved = best is None or state.objective > best.objective + tol
+            best, waited = state, 0 if improved else waited + 1
+        else:
+            waited += 1
+        if not fell and gain < tol:
+            return Result(best, tuple(history), True, f"the gain fell below tol={tol:g}")
+        if fell and waited >= patience:
+            reason = f"the objective fell and did not recover in {patience} iterations; "
+            return Result(best, tuple(history), False, reason + "the best iterate was kept")
+    return Result(best, tuple(history), False, f"max_iter={max_iter} was reached")
