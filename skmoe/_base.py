@@ -172,12 +172,11 @@ class BaseMixtureOfExperts(BaseComposition):
 
     def _store(self, training, result, parts):
         """Write the fitted attributes."""
-        parameters, resp = result.state.parameters, result.state.resp
-        self.gate_ = training.gate.finish(parameters.gate)
-        self.experts_ = training.bank.finish(parameters.experts)
+        parameters = result.state.parameters
+        self.gate_, self.experts_ = training.finish(result.state)
         self.named_experts_ = Bunch(**dict(zip(parts.names, self.experts_, strict=True)))
         self.n_experts_ = len(self.experts_)
-        self.expert_usage_ = training.weights @ resp / training.weights.sum()
+        self.expert_usage_ = training.usage(result.state)
         self.starved_experts_ = [parts.names[k] for k in parameters.starved]
         self.lower_bound_ = result.state.objective
         self.lower_bounds_ = np.array(result.history)
@@ -310,13 +309,14 @@ class BaseMixtureOfExperts(BaseComposition):
         y = self._known_y(X, y)
         return like(X, mixture.posterior(X, y, self.top_k)[0])
 
-    def score_samples(self, X, y):
+    def score_samples(self, X, y=None):
         """Log-density, or log-probability, of y given x.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
-        y : array-like of shape (n,) or (n, n_outputs)
+        y : array-like of shape (n,) or (n, n_outputs), optional
+            None for the model's own prediction: how sure the model is of it.
 
         Returns
         -------
@@ -324,7 +324,7 @@ class BaseMixtureOfExperts(BaseComposition):
             Nats; for a regressor in the units of y.
         """
         mixture, X = self._ready(X)
-        y = self._known_y(X, y)
+        y = self._known_y(X, self.predict(X) if y is None else y)
         return like(X, mixture.posterior(X, y, self.top_k)[1])
 
     # ----------------------------------------------------------- conventions

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from ._base import BaseMixtureOfExperts, like
 from ._mixture import Classes
 from ._sklearn import StrOptions
-from ._target import SMALLEST_PROBABILITY, Labels
+from ._target import Labels
 from .responses import Categorical
 from .routing import keep_top, weighted_mean, weighted_vote
 
@@ -107,7 +107,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         ndarray of shape (n,)
             In the type of the labels given to ``fit``.
         """
-        return self.classes_[self._proba(X)[1].argmax(axis=1)]
+        best = self._proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X):
         """Probabilities of the classes.
@@ -122,7 +123,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
             Columns in the order of ``classes_``. With ``combine="vote"`` the
             share of gate weight whose expert prefers the class.
         """
-        return like(*self._proba(X))
+        return self._proba(X)
 
     def predict_log_proba(self, X):
         """Log-probabilities of the classes.
@@ -134,20 +135,20 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Finite: a probability of zero counts as the smallest positive number.
+            Finite, as no probability is exactly zero.
         """
-        X, proba = self._proba(X)
-        return like(X, np.log(np.maximum(proba, SMALLEST_PROBABILITY)))
+        return np.log(self._proba(X))
 
     def _proba(self, X):
-        """Return X, validated, and the probabilities (n, n_classes)."""
+        """Probabilities (n, n_classes), at least the smallest number that has a logarithm."""
         mixture, X = self._ready(X)
         weights = mixture.weights(X, self.top_k)
         if self.combine == "top":
             weights = keep_top(weights)
         answers = mixture.answers(X, weights)
         combine = weighted_vote if self.combine == "vote" else weighted_mean
-        return X, combine(weights, answers)
+        proba = like(X, combine(weights, answers))
+        return np.maximum(proba, np.finfo(proba.dtype).tiny)
 
     def expert_predict(self, X):
         """Class probabilities of all experts, for all rows.

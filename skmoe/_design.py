@@ -10,8 +10,12 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from ._numerics import BLOCK_ROWS, blocks, weighted_grams, weighted_location_scale
+from ._numerics import blocks, weighted_grams, weighted_location_scale
 from ._sklearn import as_numeric
+
+#: Up to this many sparse columns their (p, p) products are formed; beyond it only
+#: products with vectors are.
+_GRAM_COLUMNS = 512
 
 
 class View:
@@ -49,17 +53,22 @@ class _Design:
     def shape(self):
         return self.matrix.shape
 
-    def linear(self, coef):
-        """Return ``matrix @ coef.T`` as (n, m) in Fortran order, for coef of shape (m, p)."""
+    def linear(self, coef, then=None):
+        """Return ``matrix @ coef.T`` as (n, m) in Fortran order, for coef of shape (m, p).
+
+        `then` is applied to every block of the result, in place, while it is in cache.
+        """
         out = np.empty((len(coef), self.shape[0])).T
-        for rows in blocks(self.shape[0], BLOCK_ROWS):
+        for rows in blocks(self.shape[0]):
             out[rows] = self.matrix[rows] @ coef.T
+            if then is not None:
+                then(out[rows])
         return out
 
     def cross(self, values):
         """Return ``values.T @ matrix`` (m, p) for values of shape (n, m)."""
         total = np.zeros((values.shape[1], self.shape[1]))
-        for rows in blocks(self.shape[0], BLOCK_ROWS):
+        for rows in blocks(self.shape[0]):
             total += (self.matrix[rows].T @ values[rows]).T
         return total
 
@@ -84,6 +93,7 @@ class _Design:
 class DenseDesign(_Design):
     """Centred and scaled columns, Fortran order."""
 
+    #: Whether (p, p) products are small enough to be formed.
     has_grams = True
 
     def __init__(self, X, weights):
@@ -100,11 +110,20 @@ class DenseDesign(_Design):
         """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
         return weighted_grams(self.matrix, weights)
 
+    def normal_equations(self, weights, values):
+        """Return grams (K, p, p) and right-hand sides (K, p, m) for values of shape (n, m)."""
+        p = self.shape[1]
+        both = weighted_grams(self.matrix, weights, values)
+        return both[:, :p, :p], both[:, :p, p:]
+
 
 class SparseDesign(_Design):
     """Scaled but never centred columns, so that zeros stay zeros."""
 
-    has_grams = False
+    @property
+    def has_grams(self):
+        """Whether (p, p) products are small enough to be formed."""
+        return self.shape[1] <= _GRAM_COLUMNS
 
     def __init__(self, X, weights):
         X = sparse.csr_matrix(X, dtype=np.float64)
@@ -123,3 +142,16 @@ class SparseDesign(_Design):
         self.matrix = sparse.csr_matrix(sparse.hstack([unit, ones]))
         self.scale = np.where(constant, 1.0, deviation * magnitude)
         self.mean = np.zeros(X.shape[1])
+
+    def grams(self, weights):
+        """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
+        transposed, p = self.matrix.T.tocsr(), self.shape[1]
+        out = np.empty((weights.shape[1], p, p))
+        for gram, weight in zip(out, weights.T, strict=True):
+            gram[:] = (transposed @ sparse.diags_array(weight) @ self.matrix).toarray()
+        return out
+
+    def normal_equations(self, weights, values):
+        """Return grams (K, p, p) and right-hand sides (K, p, m) for values of shape (n, m)."""
+        right = [self.cross(weights * column[:, None]) for column in values.T]
+        return self.grams(weights), np.stack(right, axis=2)

@@ -11,6 +11,7 @@ from sklearn.utils.parallel import Parallel
 from ._design import View
 from ._errors import PartError
 from ._features import numeric_features
+from ._folding import FoldTraining, can_fold
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._search import Search
@@ -158,7 +159,7 @@ class Fitting:
             bank = WrappedBank(
                 parts.named, expert_view, target, parallel, offset, parts.params
             )
-        return Training(gate, bank, parts.law, target, data.weights, n_experts)
+        return train(gate, bank, parts.law, target, data.weights, n_experts)
 
     def _surrogate(self):
         """Batched linear experts and a softmax gate on numeric columns: a cheap stand-in."""
@@ -170,7 +171,7 @@ class Fitting:
         if hasattr(data.target, "codes"):
             kind, template = LogisticBank, LogisticRegression()
         bank = kind(template, view, data.target, n_experts)
-        return Training(gate, bank, self.parts.law, data.target, data.weights, n_experts)
+        return train(gate, bank, self.parts.law, data.target, data.weights, n_experts)
 
     def _numeric(self):
         """Numeric columns of unit spread that stand in for X."""
@@ -192,3 +193,9 @@ class Fitting:
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
             yield kind, starts.draw(kind, np.random.RandomState(seed))
+
+
+def train(gate, bank, law, *rest):
+    """Return the training of these parts: by the fold where it can, else the general one."""
+    kind = FoldTraining if can_fold(gate, bank, law) else Training
+    return kind(gate, bank, law, *rest)

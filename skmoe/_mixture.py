@@ -35,7 +35,7 @@ class Numbers:
 
     def log_density(self, y, answers):
         """Log-densities (n, K) of y, (n, m), in its own units."""
-        return self.law.log_density(y, answers, self.dispersion)
+        return self.law.log_density(self.law.deviance(y, answers), self.dispersion)
 
 
 @dataclass(frozen=True)

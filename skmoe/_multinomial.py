@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._numerics import blocks, conjugate_gradient, log_softmax
+from ._numerics import blocks, column_dots, conjugate_gradient, log_softmax
 
 #: Explicit Hessians up to this many coefficients a problem, products beyond.
 EXPLICIT_SIZE = 256
@@ -24,8 +24,13 @@ REFRESH_RATIO = 0.1
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 _DAMPING = 1e-10
-_CG_RTOL = 0.05
-_CG_ITERATIONS = 50
+
+#: Conjugate gradients of a Newton step within EM, where the next iteration goes on from
+#: here and wants another optimum: relative residual and number of products.
+EM_PRECISION = (0.25, 5)
+
+#: The same for a problem that is solved to its optimum.
+FULL_PRECISION = (0.01, 500)
 
 
 @dataclass(frozen=True)
@@ -53,37 +58,40 @@ class SoftTargets:
     ----------
     design : Design
     ridge : ndarray of shape (p,)
+    weights : ndarray of shape (n,)
     n_classes : int
     """
 
-    def __init__(self, design, ridge, n_classes):
-        self.design, self.ridge = design, ridge
+    def __init__(self, design, ridge, weights, n_classes):
+        self.design, self.ridge, self.weights = design, ridge, weights
+        self.mass = np.array([weights.sum()])
         self.shape = (1, n_classes, design.shape[1])
 
     def bind(self, masses):
         """Set the targets times weights, (n, C), of the next steps."""
         self.masses = masses
-        self.totals = masses.sum(axis=1)
-        self.mass = np.array([self.totals.sum()])
 
     def log_proba(self, coef):
         """Log-probabilities (n, C) of all classes."""
-        return log_softmax(self.design.linear(coef[0]))
+        return self.design.linear(coef[0], then=log_softmax)
 
     def values(self, coef, log_proba):
         """Return the value of the problem, (1,)."""
-        return np.array([np.vdot(self.masses.T, log_proba.T)]) - penalties(coef, self.ridge)
+        return column_dots(self.masses, log_proba).sum() - penalties(coef, self.ridge)
 
     def probabilities(self, iterate, rows):
         """Return (b, 1, C) probabilities and (b, 1) weights of a block."""
-        return np.exp(iterate.log_proba[rows])[:, None], self.totals[rows, None]
+        return np.exp(iterate.log_proba[rows])[:, None], self.weights[rows, None]
 
     def gradient(self, iterate):
         """Gradient (1, C, p) at an iterate."""
-        residual = np.exp(iterate.log_proba)
-        residual *= -self.totals[:, None]
-        residual += self.masses
-        return self.design.cross(residual)[None] - self.ridge * iterate.coef
+        total = np.zeros(self.shape[:0:-1])
+        for rows in blocks(len(self.weights)):
+            residual = np.exp(iterate.log_proba[rows])
+            residual *= -self.weights[rows, None]
+            residual += self.masses[rows]
+            total += self.design.matrix[rows].T @ residual
+        return total.T[None] - self.ridge * iterate.coef
 
 
 class Labels:
@@ -122,7 +130,7 @@ class Labels:
 
     def values(self, coef, log_proba):
         """Return the values of the problems, (G,)."""
-        return np.einsum("ng,ng->g", self.weights, log_proba) - penalties(coef, self.ridge)
+        return column_dots(self.weights, log_proba) - penalties(coef, self.ridge)
 
     def probabilities(self, iterate, rows):
         """Return (b, G, C) probabilities and (b, G) weights of a block."""
@@ -152,7 +160,7 @@ def start(problem, coef=None):
     return Iterate(coef, problem.log_proba(coef))
 
 
-def newton_step(problem, iterate):
+def newton_step(problem, iterate, precision=EM_PRECISION):
     """One backtracked Newton step for every bound problem.
 
     Parameters
@@ -160,6 +168,8 @@ def newton_step(problem, iterate):
     problem : SoftTargets or Labels
         With its targets or weights bound.
     iterate : Iterate
+    precision : tuple of (float, int)
+        Of the direction, where no Hessian is formed.
 
     Returns
     -------
@@ -170,7 +180,7 @@ def newton_step(problem, iterate):
     """
     value = problem.values(iterate.coef, iterate.log_proba)
     gradient = problem.gradient(iterate)
-    direction, curvature = _direction(problem, iterate, gradient)
+    direction, curvature = _direction(problem, iterate, gradient, precision)
     slope = (gradient * direction).sum(axis=(1, 2))
     step = np.where(np.isfinite(slope) & (slope > 0), 1.0, 0.0)
     direction[step == 0] = 0.0
@@ -201,7 +211,7 @@ def solve(problem, iterate, *, max_iter, tol):
     """
     for n_iter in range(1, max_iter + 1):
         fresh = Iterate(iterate.coef, iterate.log_proba)
-        iterate, gain = newton_step(problem, fresh)
+        iterate, gain = newton_step(problem, fresh, FULL_PRECISION)
         if (gain <= tol * problem.mass).all():
             return iterate, n_iter, True
     return iterate, max_iter, False
@@ -213,7 +223,7 @@ def _outdated(gain, slope, step, value):
     return bool((np.abs(gain - predicted) > REFRESH_RATIO * predicted)[noticeable].any())
 
 
-def _direction(problem, iterate, gradient):
+def _direction(problem, iterate, gradient, precision):
     """Ascent direction (G, C, p), and the inverse Hessian where one was formed."""
     n_problems, n_classes, p = problem.shape
     flat = gradient.reshape(n_problems, -1)
@@ -227,15 +237,15 @@ def _direction(problem, iterate, gradient):
         direction = conjugate_gradient(
             lambda vector: _hessian_product(problem, iterate, vector),
             flat,
-            rtol=_CG_RTOL,
-            max_iter=_CG_ITERATIONS,
+            rtol=precision[0],
+            max_iter=precision[1],
         )
     return direction.reshape(problem.shape).copy(), curvature
 
 
-def _diagonal(problem):
+def _diagonal(mass, ridge):
     """Diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
-    return np.minimum(problem.ridge, 1e150) + (_DAMPING * problem.mass + 1e-12)[:, None]
+    return np.minimum(ridge, 1e150) + (_DAMPING * mass + 1e-12)[:, None]
 
 
 def _hessian(problem, iterate):
@@ -250,19 +260,39 @@ def _hessian(problem, iterate):
         product *= weights[:, :, None]
         pairs[rows] = product.reshape(len(product), -1)
     grams = problem.design.grams(pairs).reshape(n_problems, len(first), p, p)
+    return assemble_hessian(grams, problem.mass, problem.ridge)
+
+
+def assemble_hessian(grams, mass, ridge):
+    """Put negative Hessians together from weighted products of columns.
+
+    Parameters
+    ----------
+    grams : ndarray of shape (G, C (C - 1) / 2, p, p)
+        Products with the weights ``w * P_a * P_b``, for every pair a < b of classes.
+    mass : ndarray of shape (G,)
+        Sums of the weights of each problem.
+    ridge : ndarray of shape (p,)
+
+    Returns
+    -------
+    ndarray of shape (G, C p, C p)
+        Regular, also along the direction that the softmax does not see.
+    """
+    n_problems, n_pairs, p = grams.shape[:3]
+    n_classes = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
     hessian = np.zeros((n_problems, n_classes, p, n_classes, p))
-    for pair, (a, b) in enumerate(zip(first, second, strict=True)):
+    for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
         hessian[:, a, :, b] -= grams[:, pair]
         hessian[:, b, :, a] -= grams[:, pair]
         hessian[:, a, :, a] += grams[:, pair]
         hessian[:, b, :, b] += grams[:, pair]
     columns = np.arange(p)
-    diagonal = _diagonal(problem)
     # Adding one vector to all classes changes no probability, and no gradient has a
     # part along it: any curvature there does.
-    along = (problem.mass[:, None] + 1.0) / n_classes
+    along = (mass[:, None] + 1.0) / n_classes
     for c in range(n_classes):
-        hessian[:, c, columns, c, columns] += diagonal
+        hessian[:, c, columns, c, columns] += _diagonal(mass, ridge)
         hessian[:, c, columns, :, columns] += along
     return hessian.reshape(n_problems, n_classes * p, n_classes * p)
 
@@ -280,6 +310,6 @@ def _hessian_product(problem, iterate, vector):
         image *= probabilities
         image *= weights[:, :, None]
         total += block.T @ image.reshape(len(image), -1)
-    diagonal = _diagonal(problem)[:, None]
+    diagonal = _diagonal(problem.mass, problem.ridge)[:, None]
     image = total.T.reshape(problem.shape) + diagonal * coef.reshape(problem.shape)
     return image.reshape(n_problems, -1)

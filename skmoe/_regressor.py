@@ -21,7 +21,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
 
     _parameter_constraints = {
         **BaseMixtureOfExperts._parameter_constraints,
-        "response": [StrOptions(set(RESPONSES)), HasMethods(["fit_dispersion", "log_density"])],
+        "response": [StrOptions(set(RESPONSES)), HasMethods(["deviance", "fit_dispersion", "log_density"])],
         "combine": [StrOptions({"mean", "median", "top"})],
     }
 

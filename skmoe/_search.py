@@ -1,10 +1,11 @@
 """From starts to the best run: the policy that decides where EM begins and goes on."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .em._engine import State, e_step, iterate, run
+from .em._engine import iterate, run
 from .routing import largest
 
 #: Soft iterations of a short run.
@@ -30,7 +31,7 @@ class Settings:
     tol: float
     max_iter: int
     top_k: int | None
-    report: object
+    report: Any
 
 
 class Search:
@@ -67,10 +68,11 @@ class Search:
             tried = self._short(resp, f"start {number}")
             self._record(kind, tried)
             if best is None or tried.state.objective > best[1].state.objective:
-                best = number, self._strip(tried)
+                best = number, replace(tried, state=self.cheap.strip(tried.state))
         number, tried = best
         self.log[number]["chosen"] = True
-        ended = self._continue(self._restore(tried), f"start {number}")
+        tried = replace(tried, state=self.cheap.restore(tried.state, self._top_k))
+        ended = self._continue(tried, f"start {number}")
         if self.cheap is self.training:
             self._record_end(number, ended)
         return ended
@@ -92,10 +94,10 @@ class Search:
         best = None
         for number, (kind, resp) in enumerate(starts):
             label = f"start {number}"
-            if drawn or (self._restricted and self.cheap is self.training):
+            if drawn or (self._top_k is not None and self.cheap is self.training):
                 ended = self._continue(self._short(resp, label), label)
             else:
-                ended = self._full(resp, None, label)
+                ended = self._run(self.training, self._begin(resp), self._top_k, label)
             self._record(kind, ended)
             if best is None or ended.state.objective > best[1].state.objective:
                 best = number, ended
@@ -103,71 +105,51 @@ class Search:
         return best[1]
 
     @property
-    def _restricted(self):
+    def _top_k(self):
+        """Number of experts that keep a row; None where that is all of them."""
         top_k = self.settings.top_k
-        return top_k is not None and top_k < self.training.n_experts
+        return top_k if top_k is not None and top_k < self.training.n_experts else None
 
     def _short(self, resp, label):
         """Soft iterations, then for a restricted mixture a few restricted ones."""
-        settings = self.settings
-        budget = min(SHORT, settings.max_iter)
-        soft = self._run(self.cheap, resp, None, None, budget, label + ", soft")
-        if not self._restricted:
+        soft = self._run(self.cheap, self.cheap.begin(resp), None, label + ", soft", SHORT)
+        if self._top_k is None:
             return soft
-        budget = min(_SHORT_RESTRICTED, settings.max_iter)
-        parameters, resp = soft.state.parameters, self._restrict(soft.state.resp)
-        return self._run(self.cheap, resp, parameters, settings.top_k, budget, label)
+        state = self.cheap.expect(soft.state.parameters, self._top_k)
+        return self._run(self.cheap, state, self._top_k, label, _SHORT_RESTRICTED)
 
     def _continue(self, tried, label):
         """Go on from a short run, with the mixture that is to be fitted."""
         if self.cheap is not self.training:
-            return self._full(tried.state.resp, None, label)
-        left = self.settings.max_iter - len(tried.history)
-        if tried.converged or left <= 0:
+            resp = self.cheap.responsibilities(tried.state, self._top_k)
+            return self._run(self.training, self.training.begin(resp), self._top_k, label)
+        if tried.converged or len(tried.history) >= self.settings.max_iter:
             return tried
-        ended = self._full(tried.state.resp, tried.state.parameters, label, tried.history)
-        return ended
+        return self._run(self.training, tried.state, self._top_k, label, before=tried.history)
 
-    def _full(self, resp, parameters, label, history=()):
-        resp = self._restrict(resp) if self._restricted and not history else resp
-        budget = self.settings.max_iter - len(history)
-        top_k = self.settings.top_k
-        return self._run(self.training, resp, parameters, top_k, budget, label, history)
+    def _begin(self, resp):
+        """State of responsibilities that a user gives, restricted where the mixture is."""
+        if self._top_k is not None:
+            resp = np.where(largest(resp, self._top_k), resp, 0.0)
+            resp = np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
+        return self.training.begin(resp)
 
-    def _run(self, training, resp, parameters, top_k, budget, label, history=()):
-        states = iterate(
-            resp, training.m_step, training.weights, top_k=top_k, parameters=parameters
-        )
-        states = self._reported(states, label, len(history))
+    def _run(self, training, state, top_k, label, budget=None, before=()):
+        """Iterate from a state for at most `budget` iterations, after those `before`."""
+        left = self.settings.max_iter - len(before)
+        budget = left if budget is None else min(budget, left)
+        states = iterate(state, lambda current: training.advance(current, top_k))
+        states = self._reported(states, label, len(before))
         ended = run(states, tol=self.settings.tol, max_iter=budget)
         reason = ended.stop_reason
-        if not ended.converged and len(history) + len(ended.history) >= self.settings.max_iter:
+        if not ended.converged and len(ended.history) == left:
             reason = f"max_iter={self.settings.max_iter} was reached"
-        return replace(ended, history=history + ended.history, stop_reason=reason)
+        return replace(ended, history=before + ended.history, stop_reason=reason)
 
     def _reported(self, states, label, before):
         for number, state in enumerate(states, start=before + 1):
             self.settings.report(label, number, state.objective)
             yield state
-
-    def _restrict(self, resp):
-        """Keep the `top_k` largest responsibilities of each row."""
-        kept = np.where(largest(resp, self.settings.top_k), resp, 0.0)
-        return np.asfortranarray(kept / kept.sum(axis=1, keepdims=True))
-
-    def _strip(self, tried):
-        """A result without its (n, K) arrays, to be kept while others are tried."""
-        state = State(self.cheap.strip(tried.state.parameters), None, tried.state.objective)
-        return replace(tried, state=state)
-
-    def _restore(self, tried):
-        parameters, log_gate, log_density, _ = self.cheap.terms(
-            self.cheap.restore(tried.state.parameters)
-        )
-        top_k = self.settings.top_k if self._restricted else None
-        resp, _ = e_step(log_gate, log_density, top_k)
-        state = State(parameters, resp, tried.state.objective)
-        return replace(tried, state=state)
 
     def _record(self, kind, ended):
         self.log.append({"kind": kind, "chosen": False})

@@ -77,8 +77,7 @@ class Labels:
     @property
     def scores(self):
         """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
-        codes = (self.codes - self.codes.mean()) / max(self.codes.std(), 1e-3)
-        return np.column_stack([codes, np.eye(len(self.classes))[self.codes]])
+        return np.column_stack([self.codes, np.eye(len(self.classes))[self.codes]])
 
     def read(self, expert, X):
         """Log-probabilities (n,) that a fitted expert gives to each row's own class."""

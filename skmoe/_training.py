@@ -1,8 +1,12 @@
 """What EM trains: a gate, experts and a law, on one training set."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from ._numerics import column_dots
+from .em._engine import State, e_step
 
 #: An expert with less than this share of the total weight keeps its last fit.
 MASS_FLOOR = 1e-8
@@ -22,14 +26,16 @@ class Parameters:
         Experts that had no rows to learn from.
     """
 
-    gate: object
-    experts: object
+    gate: Any
+    experts: Any
     dispersion: np.ndarray | None
     starved: tuple = ()
 
 
 class Training:
-    """M-step and joint terms of one mixture on one training set.
+    """M-step and E-step of any mixture on one training set.
+
+    What the M-step needs of the E-step are responsibilities (n, K).
 
     Parameters
     ----------
@@ -46,6 +52,7 @@ class Training:
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, weights, n_experts
         self.y = getattr(target, "values", None)
+        self.total = float(weights.sum())
         self._unit_weights = bool((weights == 1.0).all())
 
     @property
@@ -53,63 +60,80 @@ class Training:
         """Whether an iteration costs little: all parts are solved in batches."""
         return self.bank.cheap and self.gate.cheap
 
-    def m_step(self, resp, old):
-        """Improve all parts given responsibilities; the engine's callable.
+    def begin(self, resp):
+        """Return the state that starting responsibilities (n, K) stand for."""
+        return State(None, resp, -np.inf)
 
-        Parameters
-        ----------
-        resp : ndarray of shape (n, K)
-        old : Parameters or None
+    def advance(self, state, top_k):
+        """Return the next state: M-step, then E-step."""
+        parameters, deviance = self._m_step(state.expected, state.parameters)
+        return self._expect(parameters, deviance, top_k)
 
-        Returns
-        -------
-        parameters : Parameters
-        log_gate, log_density : ndarray of shape (n, K)
-            Of the new parameters; the density in the units of y.
-        penalty : float
-        """
+    def expect(self, parameters, top_k):
+        """Return the state of given parameters: an E-step."""
+        deviance = self.law.deviance(self.y, self.bank.predictions(parameters.experts))
+        return self._expect(parameters, deviance, top_k)
+
+    def responsibilities(self, state, top_k):
+        """Responsibilities (n, K) of a state."""
+        return state.expected
+
+    def usage(self, state):
+        """Share of the total weight that each expert is responsible for, (K,)."""
+        return self.weights @ state.expected / self.total
+
+    def _m_step(self, resp, old):
+        """Return new parameters, and the deviances of y from the new experts."""
         masses = resp if self._unit_weights else resp * self.weights[:, None]
         gate = self.gate.update(masses, old and old.gate)
-        alive = masses.sum(axis=0) > MASS_FLOOR * self.weights.sum()
+        alive = masses.sum(axis=0) > MASS_FLOOR * self.total
         if old is None and not alive.all():
             # Without a last fit to keep, an expert without rows learns a little from all.
-            idle = MASS_FLOOR * self.weights[:, None]
-            masses = np.where(alive, masses, idle)
+            masses = np.where(alive, masses, MASS_FLOOR * self.weights[:, None])
         experts = self.bank.update(masses, old and old.experts, alive)
-        answers = self.bank.predictions(experts)
-        quadratic = self.bank.penalties(experts)
-        dispersion = self.law.fit_dispersion(self.y, answers, masses, quadratic)
+        deviance = self.law.deviance(self.y, self.bank.predictions(experts))
+        dispersion = self._dispersion(deviance, masses, self.bank.penalties(experts))
         if old is not None and dispersion is not None and not alive.all():
             dispersion = np.where(alive[:, None], dispersion, old.dispersion)
-        parameters = Parameters(gate, experts, dispersion, tuple(np.flatnonzero(~alive).tolist()))
-        return parameters, *self._terms(parameters, answers, quadratic)
+        starved = tuple(np.flatnonzero(~alive).tolist())
+        return Parameters(gate, experts, dispersion, starved), deviance
 
-    def _terms(self, parameters, answers, quadratic):
+    def _dispersion(self, deviance, masses, quadratic):
+        if deviance.ndim == 2:
+            return self.law.fit_dispersion(None, None, quadratic)
+        outputs = np.moveaxis(deviance, 2, 0)
+        sums = np.stack([column_dots(masses, output) for output in outputs], axis=1)
+        return self.law.fit_dispersion(sums, masses.sum(axis=0), quadratic)
+
+    def _expect(self, parameters, deviance, top_k):
+        log_density = self.law.log_density(deviance, parameters.dispersion)
         log_gate = self.gate.log_proba(parameters.gate)
-        log_density = self.law.log_density(self.y, answers, parameters.dispersion)
-        if self.target.log_scale:
-            log_density -= self.target.log_scale
-        penalty = self.law.penalty(parameters.dispersion, quadratic)
-        return log_gate, log_density, penalty + self.gate.penalty(parameters.gate)
-
-    def terms(self, parameters):
-        """Return what `m_step` returns for parameters that are already there."""
-        answers = self.bank.predictions(parameters.experts)
+        resp, log_likelihood = e_step(log_gate, log_density, top_k)
+        value = self.weights @ log_likelihood - self.total * self.target.log_scale
         quadratic = self.bank.penalties(parameters.experts)
-        return parameters, *self._terms(parameters, answers, quadratic)
+        value -= self.law.penalty(parameters.dispersion, quadratic)
+        value -= self.gate.penalty(parameters.gate)
+        return State(parameters, resp, float(value / self.total))
 
-    def strip(self, parameters):
-        """Parameters without (n, K) arrays, to be kept while others are tried."""
-        return replace(
-            parameters,
-            gate=self.gate.strip(parameters.gate),
-            experts=self.bank.strip(parameters.experts),
+    def strip(self, state):
+        """A state without (n, K) arrays, to be kept while others are tried."""
+        parameters = replace(
+            state.parameters,
+            gate=self.gate.strip(state.parameters.gate),
+            experts=self.bank.strip(state.parameters.experts),
         )
+        return State(parameters, None, state.objective)
 
-    def restore(self, parameters):
-        """The parameters that `strip` made small."""
-        return replace(
-            parameters,
-            gate=self.gate.restore(parameters.gate),
-            experts=self.bank.restore(parameters.experts),
+    def restore(self, state, top_k):
+        """The state that `strip` made small."""
+        parameters = replace(
+            state.parameters,
+            gate=self.gate.restore(state.parameters.gate),
+            experts=self.bank.restore(state.parameters.experts),
         )
+        return self.expect(parameters, top_k)
+
+    def finish(self, state):
+        """Return the fitted gate and the list of fitted experts."""
+        parameters = state.parameters
+        return self.gate.finish(parameters.gate), self.bank.finish(parameters.experts)

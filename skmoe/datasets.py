@@ -143,12 +143,10 @@ def make_moe_regression(
     _check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
-    X, gate, informative = _draw_gated_rows(
-        n_samples, n_features, n_experts, n_informative, separation, rng
-    )
-    expert_coef, expert_intercept = _draw_linear_maps(
-        n_experts, n_targets, n_features, informative, rng
-    )
+    centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
+    X, gate = _draw_gated_rows(n_samples, centres, separation, rng)
+    expert_coef = _draw_coefficients(n_experts, n_targets, informative, rng)
+    expert_intercept = rng.standard_normal((n_experts, n_targets))
     y = _linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
     y += sigma[gate.expert, np.newaxis] * rng.standard_normal(y.shape)
     if n_targets == 1:
@@ -186,8 +184,10 @@ def make_moe_classification(
 
     The centres :math:`m_k` are spread over the cloud of rows so that all experts get shares of
     similar size; :math:`\delta^2` is the mean squared distance from a centre to the nearest
-    other one, and :math:`s` is `separation`. Expert coefficients and intercepts are normal draws
-    with standard deviation `sharpness`. This is the model of [1]_ with known parameters.
+    other one, and :math:`s` is `separation`. Expert coefficients are normal draws with standard
+    deviation `sharpness`; the intercepts :math:`c_{kc} = -C_{kc}^\top m_k` let the classes meet at
+    the centre of each expert, so that none has an easy cell of one class. This is the model of
+    [1]_ with known parameters.
 
     Parameters
     ----------
@@ -276,14 +276,10 @@ def make_moe_classification(
     _check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
-    X, gate, informative = _draw_gated_rows(
-        n_samples, n_features, n_experts, n_informative, separation, rng
-    )
-    expert_coef, expert_intercept = _draw_linear_maps(
-        n_experts, n_classes, n_features, informative, rng
-    )
-    expert_coef *= sharpness
-    expert_intercept *= sharpness
+    centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
+    X, gate = _draw_gated_rows(n_samples, centres, separation, rng)
+    expert_coef = sharpness * _draw_coefficients(n_experts, n_classes, informative, rng)
+    expert_intercept = -np.squeeze(expert_coef @ centres[:, :, np.newaxis], axis=2)
     logits = _linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
     y = _draw_categories(softmax(logits, axis=1), rng)
     if not return_params:
@@ -291,25 +287,20 @@ def make_moe_classification(
     return X, y, Bunch(expert_coef=expert_coef, expert_intercept=expert_intercept, **gate)
 
 
-def _draw_gated_rows(n_samples, n_features, n_experts, n_informative, separation, rng):
-    """Return the rows, a Bunch of the gate with the expert of each row, informative columns."""
+def _draw_centres(n_experts, n_features, n_informative, rng):
+    """Return the centres, zero in idle columns, and the mask of informative columns."""
     if n_informative is None:
         n_informative = n_features
-    informative = np.sort(rng.permutation(n_features)[:n_informative])
+    informative = rng.permutation(n_features) < n_informative
     centres = np.zeros((n_experts, n_features))
     centres[:, informative] = _spread_centres(n_experts, n_informative, rng)
-    steepness = separation / _nearest_squared_distance(centres)
-    coef = 2 * steepness * centres
-    intercept = -steepness * np.sum(centres**2, axis=1)
-    X = rng.standard_normal((n_samples, n_features))
-    expert = _draw_categories(softmax(X @ coef.T + intercept, axis=1), rng)
-    return X, Bunch(gate_coef=coef, gate_intercept=intercept, expert=expert), informative
+    return centres, informative
 
 
 def _spread_centres(n_experts, n_dimensions, rng):
     """Return centres whose nearest-centre cells hold similar shares of a standard normal."""
     cloud = rng.standard_normal((_CLOUD_ROWS_PER_EXPERT * n_experts, n_dimensions))
-    # A seed of its own: how much KMeans draws is not ours to know, and must not move X and y.
+    # A seed of its own: how much KMeans draws is not ours to know, and must not move later draws.
     seed = rng.randint(np.iinfo(np.int32).max)
     return KMeans(n_experts, n_init=1, random_state=seed).fit(cloud).cluster_centers_
 
@@ -322,11 +313,20 @@ def _nearest_squared_distance(centres):
     return np.mean(nearest**2)
 
 
-def _draw_linear_maps(n_experts, n_outputs, n_features, informative, rng):
-    """Return standard normal coefficients, zero outside `informative`, and intercepts."""
-    coef = np.zeros((n_experts, n_outputs, n_features))
-    coef[:, :, informative] = rng.standard_normal((n_experts, n_outputs, informative.size))
-    return coef, rng.standard_normal((n_experts, n_outputs))
+def _draw_gated_rows(n_samples, centres, separation, rng):
+    """Return the rows and a Bunch of the gate's coefficients and the expert of each row."""
+    steepness = separation / _nearest_squared_distance(centres)
+    coef = 2 * steepness * centres
+    intercept = -steepness * np.sum(centres**2, axis=1)
+    X = rng.standard_normal((n_samples, centres.shape[1]))
+    expert = _draw_categories(softmax(X @ coef.T + intercept, axis=1), rng)
+    return X, Bunch(gate_coef=coef, gate_intercept=intercept, expert=expert)
+
+
+def _draw_coefficients(n_experts, n_outputs, informative, rng):
+    """Return standard normal coefficients, zero for columns that are not informative."""
+    coef = rng.standard_normal((n_experts, n_outputs, informative.size))
+    return np.where(informative, coef, 0.0)
 
 
 def _linear_of_own_expert(X, expert, coef, intercept):

@@ -1,38 +1,43 @@
-"""The EM loop: two matrices and a callable.
+"""The EM loop: matrices and callables, no distributions and no estimators.
 
-The engine sees log gate probabilities and log densities, both (n, K). Soft,
-sparse, hard and hierarchical mixtures are this one loop. The order is M before
-E, so that the objective of an iteration is that of the parameters it carries.
+The E-step sees two matrices, log gate probabilities and log densities, both
+(n, K). Soft, sparse, hard and hierarchical mixtures are this one loop. The
+order is M before E, so that the objective of an iteration is that of the
+parameters it carries.
 """
 
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from .._numerics import blocks
+from .._numerics import blocks, row_max, row_sum
 from ..routing import largest
 
 #: A change of the objective below this, relative to its size, is rounding.
 ROUNDING = 1e-9
 
+#: Log-density of a row so far from every expert that its square overflows.
+LOWEST = -1e290
+
 
 @dataclass(frozen=True)
 class State:
-    """One iterate: parameters, their posterior, their objective.
+    """One iterate.
 
     Attributes
     ----------
     parameters : object
-        What `m_step` returned.
-    resp : ndarray of shape (n, K)
-        Responsibilities under `parameters`.
+    expected : object
+        What the next M-step needs of the E-step under `parameters`:
+        responsibilities (n, K), or sums of them.
     objective : float
-        Penalised log-likelihood per unit of sample weight.
+        Penalised log-likelihood per unit of sample weight, of `parameters`.
     """
 
-    parameters: object
-    resp: np.ndarray
+    parameters: Any
+    expected: Any
     objective: float
 
 
@@ -73,40 +78,41 @@ def e_step(log_gate, log_density, top_k=None):
         block += log_gate[rows]
         if top_k is not None and top_k < block.shape[1]:
             block[~largest(block, top_k)] = -np.inf
-        top = block.max(axis=1)
+        top = row_max(block)
+        if top.min() == -np.inf:
+            _admit(block, log_gate[rows], top)
         block -= top[:, None]
         np.exp(block, out=block)
-        total = block.sum(axis=1)
-        block /= total[:, None]
+        total = row_sum(block)
+        block *= (1.0 / total)[:, None]
         log_likelihood[rows] = top + np.log(total)
     return joint, log_likelihood
 
 
-def iterate(resp, m_step, weights, *, top_k=None, parameters=None):
+def _admit(block, log_gate, top):
+    """Let the gate alone decide on rows that no expert can explain at all."""
+    lost = top == -np.inf
+    block[lost] = log_gate[lost] + LOWEST
+    top[lost] = block[lost].max(axis=1)
+
+
+def iterate(state, advance):
     """Yield the states of EM, without end.
 
     Parameters
     ----------
-    resp : ndarray of shape (n, K)
-        Starting responsibilities.
-    m_step : callable
-        ``m_step(resp, parameters)`` returns ``(parameters, log_gate,
-        log_density, penalty)``; `log_density` may be overwritten.
-    weights : ndarray of shape (n,)
-        Sample weights.
-    top_k : int or None
-    parameters : object
-        Where the first M-step starts from, if it makes use of that.
+    state : State
+        Where to start from.
+    advance : callable
+        Maps a state to the next: M-step, then E-step.
 
     Yields
     ------
     State
     """
-    total = weights.sum()
     while True:
-        parameters, log_gate, log_density, penalty = m_step(resp, parameters)
-        resp, log_likelihood = e_step(log_gate, log_density, top_k)
-        yield State(parameters, resp, float((weights @ log_likelihood - penalty) / total))
+        state = advance(state)
+        yield state
 
 
 def run(states, *, tol, max_iter, patience=3):
@@ -131,11 +137,10 @@ def run(states, *, tol, max_iter, patience=3):
         gain = state.objective - history[-1] if history else np.inf
         history.append(state.objective)
         fell |= gain < -ROUNDING * (1.0 + abs(state.objective))
+        improved = best is None or state.objective > best.objective + tol
+        waited = 0 if improved else waited + 1
         if best is None or state.objective >= best.objective:
-            improved = best is None or state.objective > best.objective + tol
-            best, waited = state, 0 if improved else waited + 1
-        else:
-            waited += 1
+            best = state
         if not fell and gain < tol:
             return Result(best, tuple(history), True, f"the gain fell below tol={tol:g}")
         if fell and waited >= patience:

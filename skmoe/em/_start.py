@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from .._numerics import solve_normal_equations
+from .._numerics import solve_normal_equations, weighted_location_scale
 
 #: Share of a start's responsibilities that is spread over all experts, so that each
 #: one is fitted to rows of its own and still knows of the others.
@@ -31,15 +31,16 @@ class Starts:
     ----------
     design : Design of n rows
     scores : ndarray of shape (n, m)
-        What to tell rows apart by besides X: standardised y, or indicators of
-        the classes. The first column also decides the order of the columns.
+        What to tell rows apart by besides X: y, or indicators of the classes.
+        The first column also decides the order of the columns.
     weights : ndarray of shape (n,)
     n_experts : int
     """
 
     def __init__(self, design, scores, weights, n_experts):
-        self.design, self.scores = design, scores
-        self.weights, self.n_experts = weights, n_experts
+        mean, scale, _ = weighted_location_scale(scores, weights)
+        self.scores = scores = (scores - mean) / scale
+        self.design, self.weights, self.n_experts = design, weights, n_experts
         share = weights[:, None] / weights.sum()
         main = scores[:, :1]
         alignment = design.cross(share * main) - design.cross(share) * (share * main).sum()

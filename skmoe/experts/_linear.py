@@ -57,14 +57,14 @@ class LinearBank:
         ndarray of shape (K, m, p)
         """
         design, values = self.view.design, self.target.values
-        right = np.stack([design.cross(weights * column[:, None]) for column in values.T], axis=1)
         if design.has_grams:
-            grams = design.grams(weights)
+            grams, right = design.normal_equations(weights, values)
             columns = np.arange(self.shape[2])
             grams[:, columns, columns] += self.ridge
-            coef = solve_normal_equations(grams, right.transpose(0, 2, 1)).transpose(0, 2, 1)
+            coef = solve_normal_equations(grams, right).transpose(0, 2, 1)
         else:
-            coef = self._solve_iteratively(weights, right, state)
+            right = [design.cross(weights * column[:, None]) for column in values.T]
+            coef = self._solve_iteratively(weights, np.stack(right, axis=1), state)
         return coef if state is None else np.where(alive[:, None, None], coef, state)
 
     def _solve_iteratively(self, weights, right, state):
@@ -87,11 +87,9 @@ class LinearBank:
 
     def predictions(self, state):
         """Predictions (n, K, m) on the training rows, in standardised units."""
-        n_experts, n_outputs, _ = self.shape
-        out = np.empty((n_outputs, n_experts, self.view.design.shape[0])).transpose(2, 1, 0)
-        for j in range(n_outputs):
-            out[:, :, j] = self.view.design.linear(state[:, j])
-        return out
+        n_experts, n_outputs, p = self.shape
+        flat = self.view.design.linear(state.transpose(1, 0, 2).reshape(-1, p))
+        return flat.T.reshape(n_outputs, n_experts, -1).transpose(2, 1, 0)
 
     def penalties(self, state):
         """``alpha * ||coef||^2`` (K, m), in squared standardised units."""

@@ -159,7 +159,7 @@ class SoftmaxTrainer:
         self.gate, self.view, self.weights = gate, view, weights
         design = view.design
         ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
-        self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
+        self.problem = _multinomial.SoftTargets(design, ridge, weights, n_experts)
 
     def update(self, masses, state):
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""

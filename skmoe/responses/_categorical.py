@@ -9,13 +9,17 @@ class Categorical:
     It has no dispersion; it stands where a response stands in regression.
     """
 
-    def fit_dispersion(self, y, log_proba, weights, quadratic):
+    def deviance(self, y, log_proba):
+        """Return the log-probabilities (n, K) of the row's own class as they are."""
+        return log_proba
+
+    def fit_dispersion(self, deviances, mass, quadratic):
         """Return nothing: labels have no dispersion."""
         return None
 
-    def log_density(self, y, log_proba, dispersion):
+    def log_density(self, deviance, dispersion):
         """Return the log-probabilities (n, K), which are the log-densities."""
-        return log_proba
+        return deviance
 
     def penalty(self, dispersion, quadratic):
         """Return the sum of the experts' own penalties (K,)."""

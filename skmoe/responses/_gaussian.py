@@ -6,13 +6,10 @@ import numpy as np
 from scipy.special import ndtr
 from sklearn.base import BaseEstimator
 
-from .._numerics import blocks, weighted_sum_of_squares
+from .._numerics import blocks
 from .._sklearn import Interval
 
 _LOG_2PI = float(np.log(2 * np.pi))
-
-#: Standardised residuals beyond this have a square that overflows.
-_LARGEST_RESIDUAL = 1e150
 
 
 class Gaussian(BaseEstimator):
@@ -59,66 +56,80 @@ class Gaussian(BaseEstimator):
         self.floor = floor
         self.shared = shared
 
-    def fit_dispersion(self, y, mean, weights, quadratic):
-        """Return the standard deviations that maximise the objective given the means.
+    def deviance(self, y, mean):
+        """Return the squared residuals, what dispersion and density are made of.
 
         Parameters
         ----------
         y : ndarray of shape (n, m)
-            In units of its standard deviation.
         mean : ndarray of shape (n, K, m)
-            Predictions, in the same units.
-        weights : ndarray of shape (n, K)
-            Responsibilities × sample weights.
+            Predictions, in the same units; overwritten.
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+        """
+        with np.errstate(over="ignore"):
+            for rows in blocks(len(y)):
+                for j in range(y.shape[1]):
+                    block = mean[rows, :, j]
+                    block -= y[rows, j, None]
+                    block *= block
+        return mean
+
+    def fit_dispersion(self, deviances, mass, quadratic):
+        """Return the standard deviations that maximise the objective given the means.
+
+        Parameters
+        ----------
+        deviances : ndarray of shape (K, m)
+            Sums over rows of responsibility × sample weight × deviance, for y in
+            units of its standard deviation.
+        mass : ndarray of shape (K,)
+            Sums of responsibility × sample weight.
         quadratic : ndarray of shape (K, m)
-            Penalties of the experts, in squared units.
+            Penalties of the experts, in the units of `deviances`.
 
         Returns
         -------
         ndarray of shape (K, m)
+            In units of the standard deviation of y.
         """
-        mass = weights.sum(axis=0)[:, None]
-        squares = quadratic + np.stack(
-            [
-                weighted_sum_of_squares(column[:, None] - mean[:, :, j], weights)
-                for j, column in enumerate(y.T)
-            ],
-            axis=1,
-        )
+        mass, squares = mass[:, None], deviances + quadratic
         if self.shared:
             squares = squares.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
             mass = mass.sum(axis=0, keepdims=True)
-        # The smallest weight keeps an expert without rows, and no prior, from 0 / 0.
+        # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
         variance = (squares + self.prior * self.prior_scale**2) / np.maximum(
             mass + self.prior, np.finfo(float).tiny
         )
         return np.maximum(np.sqrt(variance), self.floor)
 
-    def log_density(self, y, mean, dispersion):
+    def log_density(self, deviance, dispersion):
         """Log-densities (n, K) of the rows under each expert.
 
         Parameters
         ----------
-        y : ndarray of shape (n, m)
-        mean : ndarray of shape (n, K, m)
+        deviance : ndarray of shape (n, K, m)
+            Overwritten.
         dispersion : ndarray of shape (K, m)
 
         Returns
         -------
         ndarray of shape (n, K)
-            Nats, for y in the units given.
+            Nats, for y in the units of `dispersion`.
         """
-        n, n_experts, n_outputs = mean.shape
-        total = np.zeros((n_experts, n)).T
-        for rows in blocks(n):
-            for j in range(n_outputs):
-                z = y[rows, j, None] - mean[rows, :, j]
-                z /= dispersion[:, j]
-                np.clip(z, -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL, out=z)
-                np.square(z, out=z)
-                total[rows] += z
-        total += 2.0 * np.log(dispersion).sum(axis=1) + n_outputs * _LOG_2PI
-        total *= -0.5
+        n_outputs = deviance.shape[2]
+        constant = np.log(dispersion).sum(axis=1) + 0.5 * n_outputs * _LOG_2PI
+        total = deviance[:, :, 0]
+        with np.errstate(over="ignore"):
+            half_precision = -0.5 / dispersion / dispersion
+            for rows in blocks(len(deviance)):
+                block = total[rows]
+                block *= half_precision[:, 0]
+                for j in range(1, n_outputs):
+                    block += deviance[rows, :, j] * half_precision[:, j]
+                block -= constant
         return total
 
     def penalty(self, dispersion, quadratic):

@@ -1,0 +1,184 @@
+"""Training of linear-Gaussian experts with a softmax gate on the same columns.
+
+The same mixture as `Training` would fit, by a fold over blocks of rows: one
+pass an iteration, and nothing kept per row.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import _multinomial
+from ._numerics import solve_normal_equations
+from ._training import MASS_FLOOR
+from .em._blocks import LinearFold, LinearParameters
+from .em._engine import ROUNDING, State
+from .experts import LinearBank
+from .gates import SoftmaxTrainer
+from .responses import Gaussian
+
+#: The gate's Hessian is summed anew once its Newton steps promise to have gained this
+#: much per unit of weight since it was last; until then the old one serves.
+_REFRESH_GAIN = 0.02
+
+_MAX_HALVINGS = 30
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the M-step needs: sums over rows, and the gate's curvature.
+
+    Attributes
+    ----------
+    statistics : Statistics
+    inverse : ndarray of shape (K p, K p)
+        Inverse Hessian of the gate's term, at these or earlier parameters.
+    gained : float
+        What the Newton steps have promised since `inverse` was formed.
+    """
+
+    statistics: Any
+    inverse: np.ndarray
+    gained: float
+
+
+def can_fold(gate, bank, law):
+    """Tell whether these parts can be trained by the fold."""
+    return (
+        type(gate) is SoftmaxTrainer
+        and type(bank) is LinearBank
+        and type(law) is Gaussian
+        and gate.view is bank.view
+        and isinstance(bank.view.design.matrix, np.ndarray)
+        and gate.problem.shape[1] * gate.problem.shape[2] <= _multinomial.EXPLICIT_SIZE
+    )
+
+
+class FoldTraining:
+    """M-step and E-step on sums over rows.
+
+    Parameters
+    ----------
+    gate : SoftmaxTrainer
+    bank : LinearBank
+    law : Gaussian
+    target : Target
+    weights : ndarray of shape (n,)
+    n_experts : int
+    """
+
+    cheap = True
+
+    def __init__(self, gate, bank, law, target, weights, n_experts):
+        self.gate, self.bank, self.law = gate, bank, law
+        self.target, self.weights, self.n_experts = target, weights, n_experts
+        self.total = float(weights.sum())
+        self.fold = LinearFold(bank.view.design.matrix, target.values, weights)
+
+    def begin(self, resp):
+        """Return the state that starting responsibilities (n, K) stand for."""
+        n_outputs, p = self.bank.shape[1:]
+        zero = LinearParameters(
+            gate=np.zeros((self.n_experts, p)),
+            experts=np.zeros((self.n_experts, n_outputs, p)),
+            dispersion=np.ones((self.n_experts, n_outputs)),
+        )
+        statistics = self.fold.statistics(zero, resp=resp, curvature=True)
+        return State(zero, Expected(statistics, self._inverse(statistics), 0.0), -np.inf)
+
+    def advance(self, state, top_k):
+        """Return the next state: M-step, then E-step.
+
+        The experts' step is exact. The gate's is a Newton step, halved until
+        the objective does not fall.
+        """
+        old, expected = state.parameters, state.expected
+        experts, dispersion, starved = self._update_experts(old, expected.statistics)
+        direction, promise = self._gate_direction(old, expected)
+        step, least = 1.0, state.objective - ROUNDING * (1.0 + abs(state.objective)) * 1e-3
+        for halving in range(_MAX_HALVINGS + 1):
+            new = LinearParameters(old.gate + step * direction, experts, dispersion, starved)
+            gained = expected.gained + promise / self.total
+            stale = gained > _REFRESH_GAIN or step < 1.0
+            reached = self._state(new, top_k, None if stale else expected.inverse, gained)
+            if reached.objective >= least:
+                break
+            step = 0.5 * step if halving < _MAX_HALVINGS - 1 else 0.0
+        return reached
+
+    def _state(self, parameters, top_k, inverse, gained):
+        """Return the state of parameters; without `inverse` the curvature is formed anew."""
+        anew = inverse is None
+        statistics = self.fold.statistics(parameters, top_k=top_k, curvature=anew)
+        constant = self.target.log_scale + 0.5 * self.bank.shape[1] * np.log(2 * np.pi)
+        value = statistics.log_likelihood - self.total * constant
+        value -= self.law.penalty(
+            parameters.dispersion, self.bank.penalties(parameters.experts)
+        )
+        value -= self.gate.penalty(self._iterate(parameters))
+        expected = Expected(
+            replace(statistics, pairs=None),
+            self._inverse(statistics) if anew else inverse,
+            0.0 if anew else gained,
+        )
+        return State(parameters, expected, float(value / self.total))
+
+    def _update_experts(self, old, statistics):
+        """Weighted least squares on residuals, and dispersions; starved experts stay."""
+        mass = statistics.mass
+        alive = mass > MASS_FLOOR * self.total
+        ridge = self.bank.ridge
+        columns = np.arange(len(ridge))
+        grams = statistics.grams.copy()
+        grams[:, columns, columns] += ridge
+        right = statistics.cross - ridge * old.experts
+        change = solve_normal_equations(grams, right.transpose(0, 2, 1)).transpose(0, 2, 1)
+        change[~alive] = 0.0
+        experts = old.experts + change
+        # Squared residuals after the change; exact as the change goes to zero.
+        squares = statistics.squares - 2.0 * (change * statistics.cross).sum(axis=2)
+        squares += np.einsum("kmp,kpq,kmq->km", change, statistics.grams, change, optimize=True)
+        dispersion = self.law.fit_dispersion(
+            np.maximum(squares, 0.0), mass, self.bank.penalties(experts)
+        )
+        dispersion = np.where(alive[:, None], dispersion, old.dispersion)
+        return experts, dispersion, tuple(np.flatnonzero(~alive).tolist())
+
+    def _gate_direction(self, old, expected):
+        """Newton direction (K, p) of the gate's term, and the gain it promises."""
+        gradient = expected.statistics.gate_gradient - self.gate.problem.ridge * old.gate
+        direction = (expected.inverse @ gradient.ravel()).reshape(gradient.shape)
+        return direction, 0.5 * float((gradient * direction).sum())
+
+    def _inverse(self, statistics):
+        mass, ridge = np.array([self.total]), self.gate.problem.ridge
+        return np.linalg.inv(_multinomial.assemble_hessian(statistics.pairs[None], mass, ridge)[0])
+
+    def _iterate(self, parameters):
+        return _multinomial.Iterate(parameters.gate[None], None)
+
+    def expect(self, parameters, top_k):
+        """Return the state of given parameters: an E-step."""
+        return self._state(parameters, top_k, None, 0.0)
+
+    def responsibilities(self, state, top_k):
+        """Responsibilities (n, K) of a state."""
+        return self.fold.responsibilities(state.parameters, top_k)
+
+    def usage(self, state):
+        """Share of the total weight that each expert is responsible for, (K,)."""
+        return state.expected.statistics.mass / self.total
+
+    def strip(self, state):
+        """A state that is small: as it is."""
+        return state
+
+    def restore(self, state, top_k):
+        """The state that `strip` was given."""
+        return state
+
+    def finish(self, state):
+        """Return the fitted gate and the list of fitted experts."""
+        parameters = state.parameters
+        return self.gate.finish(self._iterate(parameters)), self.bank.finish(parameters.experts)
