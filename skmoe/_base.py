@@ -194,7 +194,7 @@ class BaseMixtureOfExperts(BaseComposition):
                 f"the experts {names} take no sample_weight: each is fitted to rows drawn, with "
                 "a seed, in proportion to responsibilities × weights",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _warn_of_ending(self):
@@ -203,14 +203,14 @@ class BaseMixtureOfExperts(BaseComposition):
                 f"no rows were left for the experts {self.starved_experts_}: they keep their last "
                 "fit; fewer experts or other starts (random_state, n_init) may serve better",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if self.stop_reason_.startswith("max_iter"):
             warnings.warn(
                 f"EM did not converge: {self.stop_reason_} before an iteration gained less than "
                 f"tol={self.tol:g}; raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     # --------------------------------------------------------------- routing

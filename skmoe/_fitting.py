@@ -20,12 +20,14 @@ from .em._start import Starts
 from .experts import LinearBank, LogisticBank, WrappedBank, is_batched, make_batch
 from .gates import SoftmaxGate, make_trainer
 
-#: Starts that are tried shortly for ``n_init="auto"``.
-AUTO_STARTS = 8
+#: Starts of ``n_init="auto"``: where the mixture itself is cheap to run, and where a
+#: cheap stand-in only finds starting responsibilities for it.
+AUTO_STARTS = 6
+AUTO_STARTS_OF_STAND_IN = 3
 
 #: Kinds of start behind each value of `init`, drawn in turn.
 KINDS = {
-    "auto": ("kmeans", "experts", "random"),
+    "auto": ("kmeans", "experts", "random", "experts", "random"),
     "kmeans": ("kmeans",),
     "random": ("random", "experts"),
 }
@@ -138,7 +140,8 @@ class Fitting:
         cheap = training if training.cheap else self._surrogate()
         search = Search(training, cheap, self.settings)
         if n_init == "auto":
-            result = search.best_of_short(self._draw(cheap, init, AUTO_STARTS))
+            n_starts = AUTO_STARTS if cheap is training else AUTO_STARTS_OF_STAND_IN
+            result = search.best_of_short(self._draw(cheap, init, n_starts))
         else:
             result = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
         return training, result, search.log

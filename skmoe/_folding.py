@@ -22,6 +22,9 @@ from .responses import Gaussian
 #: much per unit of weight since it was last; until then the old one serves.
 _REFRESH_GAIN = 0.02
 
+#: Iterations after which it is summed anew in any case.
+_REFRESH_AGE = 8
+
 _MAX_HALVINGS = 30
 
 
@@ -36,11 +39,14 @@ class Expected:
         Inverse Hessian of the gate's term, at these or earlier parameters.
     gained : float
         What the Newton steps have promised since `inverse` was formed.
+    age : int
+        Iterations since then.
     """
 
     statistics: Any
     inverse: np.ndarray
-    gained: float
+    gained: float = 0.0
+    age: int = 0
 
 
 def can_fold(gate, bank, law):
@@ -85,7 +91,7 @@ class FoldTraining:
             dispersion=np.ones((self.n_experts, n_outputs)),
         )
         statistics = self.fold.statistics(zero, resp=resp, curvature=True)
-        return State(zero, Expected(statistics, self._inverse(statistics), 0.0), -np.inf)
+        return State(zero, Expected(statistics, self._inverse(statistics)), -np.inf)
 
     def advance(self, state, top_k):
         """Return the next state: M-step, then E-step.
@@ -97,31 +103,29 @@ class FoldTraining:
         experts, dispersion, starved = self._update_experts(old, expected.statistics)
         direction, promise = self._gate_direction(old, expected)
         step, least = 1.0, state.objective - ROUNDING * (1.0 + abs(state.objective)) * 1e-3
+        older = replace(
+            expected, gained=expected.gained + promise / self.total, age=expected.age + 1
+        )
+        stale = older.gained > _REFRESH_GAIN or older.age > _REFRESH_AGE
         for halving in range(_MAX_HALVINGS + 1):
             new = LinearParameters(old.gate + step * direction, experts, dispersion, starved)
-            gained = expected.gained + promise / self.total
-            stale = gained > _REFRESH_GAIN or step < 1.0
-            reached = self._state(new, top_k, None if stale else expected.inverse, gained)
+            reached = self._state(new, top_k, None if stale or step < 1.0 else older)
             if reached.objective >= least:
                 break
             step = 0.5 * step if halving < _MAX_HALVINGS - 1 else 0.0
         return reached
 
-    def _state(self, parameters, top_k, inverse, gained):
-        """Return the state of parameters; without `inverse` the curvature is formed anew."""
-        anew = inverse is None
-        statistics = self.fold.statistics(parameters, top_k=top_k, curvature=anew)
+    def _state(self, parameters, top_k, older=None):
+        """Return the state of parameters, with the curvature of `older` or one formed anew."""
+        statistics = self.fold.statistics(parameters, top_k=top_k, curvature=older is None)
         constant = self.target.log_scale + 0.5 * self.bank.shape[1] * np.log(2 * np.pi)
         value = statistics.log_likelihood - self.total * constant
-        value -= self.law.penalty(
-            parameters.dispersion, self.bank.penalties(parameters.experts)
-        )
+        value -= self.law.penalty(parameters.dispersion, self.bank.penalties(parameters.experts))
         value -= self.gate.penalty(self._iterate(parameters))
-        expected = Expected(
-            replace(statistics, pairs=None),
-            self._inverse(statistics) if anew else inverse,
-            0.0 if anew else gained,
-        )
+        if older is None:
+            expected = Expected(replace(statistics, pairs=None), self._inverse(statistics))
+        else:
+            expected = replace(older, statistics=statistics)
         return State(parameters, expected, float(value / self.total))
 
     def _update_experts(self, old, statistics):
@@ -160,7 +164,7 @@ class FoldTraining:
 
     def expect(self, parameters, top_k):
         """Return the state of given parameters: an E-step."""
-        return self._state(parameters, top_k, None, 0.0)
+        return self._state(parameters, top_k)
 
     def responsibilities(self, state, top_k):
         """Responsibilities (n, K) of a state."""

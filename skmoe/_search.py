@@ -11,6 +11,10 @@ from .routing import largest
 #: Soft iterations of a short run.
 SHORT = 10
 
+#: Starts that are followed for longer before one is chosen, and for how long.
+FINALISTS = 3
+LONGER = 20
+
 #: Restricted iterations by which the starts of a sparse or hard mixture are compared.
 _SHORT_RESTRICTED = 3
 
@@ -52,7 +56,7 @@ class Search:
         self.log = []
 
     def best_of_short(self, starts):
-        """Run all starts shortly and the best of them to the end.
+        """Run all starts shortly, the promising ones longer, and the best to the end.
 
         Parameters
         ----------
@@ -63,19 +67,36 @@ class Search:
         -------
         Result
         """
-        best = None
+        tried = {}
         for number, (kind, resp) in enumerate(starts):
-            tried = self._short(resp, f"start {number}")
-            self._record(kind, tried)
-            if best is None or tried.state.objective > best[1].state.objective:
-                best = number, replace(tried, state=self.cheap.strip(tried.state))
-        number, tried = best
-        self.log[number]["chosen"] = True
-        tried = replace(tried, state=self.cheap.restore(tried.state, self._top_k))
-        ended = self._continue(tried, f"start {number}")
-        if self.cheap is self.training:
-            self._record_end(number, ended)
-        return ended
+            tried[number] = self._small(self._short(resp, f"start {number}"))
+            self._record(kind, tried[number])
+        if self.cheap is not self.training:
+            number = max(tried, key=lambda k: tried[k].state.objective)
+            self.log[number]["chosen"] = True
+            return self._continue(self._large(tried[number]), f"start {number}")
+        for number in _promising(tried):
+            self._follow(tried, number, LONGER)
+        self._follow(tried, max(tried, key=lambda k: _prospect(tried[k])), None)
+        # What promised most may end below what another has reached already.
+        while not self.is_over(tried[best := max(tried, key=lambda k: tried[k].state.objective)]):
+            self._follow(tried, best, None)
+        self.log[best]["chosen"] = True
+        return self._large(tried[best])
+
+    def _follow(self, tried, number, budget):
+        """Go on with one start, for `budget` iterations or to the end."""
+        ended = self._continue(self._large(tried[number]), f"start {number}", budget)
+        tried[number] = self._small(ended)
+        self._record_end(number, ended)
+
+    def _small(self, ended):
+        """A result without (n, K) arrays, to be kept while others are tried."""
+        return replace(ended, state=self.cheap.strip(ended.state))
+
+    def _large(self, ended):
+        """The result that `_small` made small."""
+        return replace(ended, state=self.cheap.restore(ended.state, self._top_k))
 
     def best_of_full(self, starts, *, drawn):
         """Run every start to the end and return the best run.
@@ -118,14 +139,18 @@ class Search:
         state = self.cheap.expect(soft.state.parameters, self._top_k)
         return self._run(self.cheap, state, self._top_k, label, _SHORT_RESTRICTED)
 
-    def _continue(self, tried, label):
+    def _continue(self, tried, label, budget=None):
         """Go on from a short run, with the mixture that is to be fitted."""
         if self.cheap is not self.training:
             resp = self.cheap.responsibilities(tried.state, self._top_k)
             return self._run(self.training, self.training.begin(resp), self._top_k, label)
-        if tried.converged or len(tried.history) >= self.settings.max_iter:
+        if self.is_over(tried):
             return tried
-        return self._run(self.training, tried.state, self._top_k, label, before=tried.history)
+        return self._run(self.training, tried.state, self._top_k, label, budget, tried.history)
+
+    def is_over(self, tried):
+        """Whether a run has converged, fallen or used all its iterations."""
+        return tried.stop_reason is not None
 
     def _begin(self, resp):
         """State of responsibilities that a user gives, restricted where the mixture is."""
@@ -142,7 +167,7 @@ class Search:
         states = self._reported(states, label, len(before))
         ended = run(states, tol=self.settings.tol, max_iter=budget)
         reason = ended.stop_reason
-        if not ended.converged and len(ended.history) == left:
+        if reason is None and len(ended.history) == left:
             reason = f"max_iter={self.settings.max_iter} was reached"
         return replace(ended, history=before + ended.history, stop_reason=reason)
 
@@ -161,3 +186,21 @@ class Search:
             n_iter=len(ended.history),
             converged=ended.converged,
         )
+
+
+def _prospect(tried):
+    """What a run would reach if it went on as long again at its last pace."""
+    history = tried.history
+    pace = history[-1] - history[-2] if len(history) > 1 and not tried.converged else 0.0
+    return tried.state.objective + len(history) * max(pace, 0.0)
+
+
+def _promising(tried):
+    """Numbers of the starts with the best prospects, of equal ones the first."""
+    chosen, seen = [], set()
+    for number in sorted(tried, key=lambda k: _prospect(tried[k]), reverse=True):
+        value = round(tried[number].state.objective, 9)
+        if value not in seen and len(chosen) < FINALISTS:
+            chosen.append(number)
+            seen.add(value)
+    return chosen

@@ -19,14 +19,14 @@ from skmoe._cli import main
 from skmoe._cli._arguments import parse_arguments
 from skmoe._cli._classification import ClassificationTask
 from skmoe._cli._column import parse_column
-from skmoe._cli._comparison import _inner_folds, fit_mixture
+from skmoe._cli._comparison import FoldScore, _inner_folds, fit_mixture
 from skmoe._cli._comparison import cross_validate as cross_validate_models
-from skmoe._cli._experts import describe_experts
+from skmoe._cli._experts import _relative_gate_weights, describe_experts
 from skmoe._cli._from_table import problem_from_table
 from skmoe._cli._preprocessing import make_preprocessing, readable_names
 from skmoe._cli._problem import embedded_problems
 from skmoe._cli._regression import RegressionTask
-from skmoe._cli._report import _leaning_cell
+from skmoe._cli._report import _leaning_cell, _score_cells
 from skmoe._cli._table import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -556,6 +556,28 @@ def test_one_expert_leans_on_nothing(write, capsys):
     number, share, *_, leanings = lines[below_header].split()
     assert (number, share, leanings) == ("1", "100%", "-")
     assert _leaning_cell([], 50) == "-"
+
+
+def test_gate_weights_are_per_deviation_and_against_the_mean_expert():
+    coef = np.array([[3.0, 0.2], [1.0, 0.0], [-1.0, 0.1]])
+    Z = np.array([[0.0, 10.0], [2.0, 30.0]])
+    weights = _relative_gate_weights(coef, Z)
+    np.testing.assert_allclose(weights, [[2, 1], [0, -1], [-2, 0]], atol=1e-12)
+    # The same gate, written with another origin of its weights and in other units of Z.
+    units = np.array([1, 1000])
+    same = (coef + np.array([5, 7])) / units
+    np.testing.assert_allclose(_relative_gate_weights(same, Z * units), weights, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("log_scores", "expected"), [((-1.0, -0.5), "-0.750"), ((None, None), "-")]
+)
+def test_cells_of_a_model_are_means_over_folds(log_scores, expected):
+    scores = [
+        FoldScore(error, log_score, fit_seconds=2 * error, predict_seconds=error / 100)
+        for error, log_score in zip((0.1, 0.3), log_scores, strict=True)
+    ]
+    assert _score_cells(scores) == ("0.2 +- 0.1", expected, "0.400", "0.0020")
 
 
 @pytest.mark.parametrize(

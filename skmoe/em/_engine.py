@@ -43,12 +43,15 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with: the best state, the history, and why it stopped."""
+    """What a run ended with: the best state, the history, and why it stopped.
+
+    The reason is None for a run that may go on.
+    """
 
     state: State
     history: tuple
     converged: bool
-    stop_reason: str
+    stop_reason: str | None
 
 
 def e_step(log_gate, log_density, top_k=None):
@@ -146,4 +149,4 @@ def run(states, *, tol, max_iter, patience=3):
         if fell and waited >= patience:
             reason = f"the objective fell and did not recover in {patience} iterations; "
             return Result(best, tuple(history), False, reason + "the best iterate was kept")
-    return Result(best, tuple(history), False, f"max_iter={max_iter} was reached")
+    return Result(best, tuple(history), False, None)
