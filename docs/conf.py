@@ -1,9 +1,14 @@
 """Sphinx configuration. The build needs no network and no package that is not an extra."""
 
+import re
+import sys
 import tomllib
 from pathlib import Path
 
-with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the pages describe this checkout, installed or not
+
+with (ROOT / "pyproject.toml").open("rb") as file:
     release = version = tomllib.load(file)["project"]["version"]
 
 project = "skmoe"
@@ -24,6 +29,8 @@ autosummary_generate = True
 # The class template lists the members; numpydoc would list them a second time.
 numpydoc_show_class_members = False
 
+smartquotes = False  # types such as ``{"auto"}`` stay as they are typed
+
 html_theme = "alabaster"
 html_theme_options = {"description": "Mixtures of experts for scikit-learn", "page_width": "1100px"}
 html_show_sourcelink = False
@@ -35,5 +42,14 @@ def skip_inherited_from_sklearn(app, what, name, member, skip, options):
     return True if module.startswith("sklearn") else None
 
 
+def escape_shapes(app, what, name, obj, options, lines):
+    """Keep reST from taking the shape ``(n_features_in_,)`` for a link to ``n_features_in``."""
+    for number, line in enumerate(lines):
+        before, shape, after = line.partition("of shape ")
+        lines[number] = before + shape + re.sub(r"_(?=[,)])", r"\\_", after)
+
+
 def setup(app):
+    # Before numpydoc, which rewrites the docstring at the default priority of 500.
+    app.connect("autodoc-process-docstring", escape_shapes, priority=400)
     app.connect("autodoc-skip-member", skip_inherited_from_sklearn)

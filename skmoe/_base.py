@@ -12,8 +12,8 @@ from sklearn.utils import Bunch, check_consistent_length, check_random_state, ge
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from ._fitting import Data, Fitting, Parts
 from ._delegate import takes_no_weights
+from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
 from ._parts import GATES, check_expert, resolve_experts, resolve_gate, seed_parts

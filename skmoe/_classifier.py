@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
@@ -17,7 +17,125 @@ from .routing import keep_top, weighted_mean, weighted_vote
 
 
 class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
-    """Doc."""
+    r"""Mixture of experts for classification.
+
+    .. math:: p(y \mid x) = \sum_k g_k(x) \, p_k(y \mid x)
+
+    The gate g says which expert a row belongs to, and expert k gives probabilities
+    to the classes. Expectation-maximisation trains both to one objective, the
+    penalised log-likelihood (Jacobs, Jordan, Nowlan and Hinton 1991; Jordan and
+    Jacobs 1994).
+
+    Parameters
+    ----------
+    experts : None, estimator or list of (str, estimator), default=None
+        None: multinomial logistic experts, ``LogisticRegression``. One estimator is
+        cloned `n_experts` times; its parameters are ``experts__...``. A list mixes
+        experts of different kinds, each reachable as ``name__...``; ``"drop"`` in
+        place of an estimator removes it. Clones of ``LogisticRegression`` with an L2
+        penalty or none, and pipelines that end in one, are solved for all experts in
+        one batch; a pipeline's transformers are then fitted once.
+        ``FrozenEstimator`` keeps a fitted expert as it is. An expert without
+        ``sample_weight`` is fitted to rows drawn, with a seed, in proportion to
+        their weights.
+    n_experts : int, default=4
+        Number of clones; ignored for a list.
+    gate : None, str, gate or classifier, default=None
+        Who decides which expert a row belongs to: None or ``"softmax"`` for
+        ``SoftmaxGate()``, ``"constant"`` for ``ConstantGate()``, a gate of
+        :mod:`skmoe.gates`, a pipeline that ends in one, or any classifier with
+        ``predict_proba``, which becomes a ``ClassifierGate``. Its parameters are
+        ``gate__...``.
+    top_k : int, default=None
+        None for a soft mixture. Otherwise only the `top_k` most responsible
+        experts keep a row in training, after a soft warm-up, and only the `top_k`
+        most probable answer for a row; 1 is the hard mixture. It is read again
+        at prediction: ``set_params(top_k=1)`` on a fitted soft mixture gives
+        cheap predictions.
+    combine : {"mean", "vote", "top"}, default="mean"
+        How answers become one: weighted mean of probabilities, weighted vote of
+        the experts' favourite classes, or the most probable expert alone.
+    gate_features, expert_features : str, int, slice, array-like or callable, default=None
+        Columns that the gate, and the experts, see, as ``ColumnTransformer``
+        selects them; None for all.
+    init : {"auto", "kmeans", "random"} or array-like of shape (n, n_experts), default="auto"
+        How starts are drawn: by weighted k-means on (x, y), as random cuts and
+        random experts, or in turn ("auto"). No draw belongs to a row, so that a
+        start depends neither on the order of rows nor on how weights are
+        written. An array holds starting responsibilities and is used as given.
+    n_init : int or "auto", default="auto"
+        Number of starts. "auto" runs several short ones, the most promising of
+        them longer, and the best to the end. Where an iteration is costly
+        (wrapped experts), the short ones train batched linear experts instead.
+    max_iter : int, default=200
+        Largest number of EM iterations.
+    tol : float, default=1e-5
+        EM stops when an iteration gains less than this per unit of sample weight.
+    warm_start : bool, default=False
+        Whether ``fit`` starts from the responsibilities of the last fit.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights. "balanced"
+        gives all classes the same total weight.
+    n_jobs : int, default=None
+        Number of workers that fit wrapped experts.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the starts, and every part whose ``random_state`` is None. The
+        global random state is never touched.
+    verbose : int, default=0
+        Whether to print the objective of every iteration.
+
+    Attributes
+    ----------
+    experts_ : list of estimators
+        The fitted experts: real scikit-learn estimators.
+    named_experts_ : Bunch
+        The same, by name; clones are called ``expert_0``, ``expert_1``, ...
+    gate_ : gate
+        The fitted gate.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    expert_usage_ : ndarray of shape (n_experts_,)
+        Share of the sample weight that each expert is responsible for.
+    starved_experts_ : list of str
+        Experts that ended without rows and kept their last fit.
+    n_experts_ : int
+        Number of experts.
+    n_iter_ : int
+        EM iterations of the run that won.
+    converged_ : bool
+        Whether its gain fell below `tol`.
+    stop_reason_ : str
+        Why it stopped.
+    lower_bound_ : float
+        Objective of the stored model per unit of sample weight: log-likelihood
+        less the penalties that the M-steps subtract.
+    lower_bounds_ : ndarray of shape (n_iter_,)
+        Its history, one value per iteration.
+    starts_ : list of dict
+        What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
+        ``converged`` and whether it was ``chosen``.
+    gate_columns_, expert_columns_ : list of int or None
+        Positions of the columns that each side sees; None for all.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names that are strings.
+
+    See Also
+    --------
+    MixtureOfExpertsRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skmoe import MixtureOfExpertsClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MixtureOfExpertsClassifier(n_experts=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X[:2]).shape
+    (2, 3)
+    >>> model.expert_usage_.shape
+    (2,)
+    """
 
     _parameter_constraints = {
         **BaseMixtureOfExperts._parameter_constraints,
@@ -173,8 +291,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         return Categorical()
 
     def _check_y(self, y):
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        return column_or_1d(y, warn=True)
+        return y
 
     def _class_weights(self, y, weights):
         """Weights (n,) with those of the classes in them."""

@@ -57,7 +57,7 @@ def _encode(column, weights):
 
 
 def _indicators(labels, weights):
-    categories, codes = np.unique(labels, return_inverse=True)
+    _, codes = np.unique(labels, return_inverse=True)
     mass = np.bincount(codes, weights)
     heaviest = np.argsort(-mass, kind="stable")[:_INDICATORS]
     return (codes[:, None] == np.sort(heaviest)).astype(np.float64)

@@ -159,9 +159,7 @@ class Fitting:
             bank = make_batch(parts.named[0][1], expert_view, target, n_experts)
         else:
             offset = self.rng.uniform()
-            bank = WrappedBank(
-                parts.named, expert_view, target, parallel, offset, parts.params
-            )
+            bank = WrappedBank(parts.named, expert_view, target, parallel, offset, parts.params)
         return train(gate, bank, parts.law, target, data.weights, n_experts)
 
     def _surrogate(self):

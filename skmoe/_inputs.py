@@ -34,8 +34,9 @@ def check_X(estimator, X, *, reset):
     if hasattr(X, "columns") and not sparse.issparse(X):
         validate_data(estimator, X, skip_check_array=True, reset=reset)
         if n_rows(X) == 0:
-            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while at least 1 "
-                             "is required.")
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={X.shape}) while at least 1 is required."
+            )
         return X
     return validate_data(
         estimator,
@@ -129,7 +130,9 @@ def resolve_columns(X, columns, parameter):
     try:
         found = [int(j) for j in column_indices(X, columns)]
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ValueError(f"{parameter} must select columns of X; got {columns!r}: {error}") from error
+        raise ValueError(
+            f"{parameter} must select columns of X; got {columns!r}: {error}"
+        ) from error
     if not found:
         raise ValueError(f"{parameter} must select at least one column of X; got {columns!r}")
     return None if found == list(range(X.shape[1])) else found
@@ -140,6 +143,5 @@ def keep_rows(rows, n, *arrays):
     if len(rows) == n:
         return arrays
     return tuple(
-        take(array, rows) if array is not None and n_rows(array) == n else array
-        for array in arrays
+        take(array, rows) if array is not None and n_rows(array) == n else array for array in arrays
     )

@@ -299,7 +299,7 @@ def assemble_hessian(grams, mass, ridge):
 
 def _hessian_product(problem, iterate, vector):
     """Negative Hessians times (G, C p) vectors, without forming them."""
-    n_problems, n_classes, p = problem.shape
+    n_problems, _, p = problem.shape
     coef = vector.reshape(-1, p)
     total = np.zeros((p, len(coef)))
     for rows in blocks(problem.design.shape[0]):

@@ -17,11 +17,137 @@ from .routing import keep_top, weighted_mean
 
 
 class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
-    """Doc."""
+    r"""Mixture of experts for regression.
+
+    .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)
+
+    The gate g says which expert a row belongs to, an expert f predicts y, and a
+    response law puts a density around its prediction. Expectation-maximisation
+    trains all of them to one objective, the penalised log-likelihood (Jacobs,
+    Jordan, Nowlan and Hinton 1991; Jordan and Jacobs 1994).
+
+    Parameters
+    ----------
+    experts : None, estimator or list of (str, estimator), default=None
+        None: linear experts, ``LinearRegression``. One estimator is cloned
+        `n_experts` times; its parameters are ``experts__...``. A list mixes experts
+        of different kinds, each reachable as ``name__...``; ``"drop"`` in place of an
+        estimator removes it. Clones of ``LinearRegression`` and ``Ridge``, and
+        pipelines that end in one, are solved for all experts in one batch; a
+        pipeline's transformers are then fitted once. ``FrozenEstimator`` keeps a
+        fitted expert as it is. An expert without ``sample_weight`` is fitted to
+        rows drawn, with a seed, in proportion to their weights.
+    n_experts : int, default=4
+        Number of clones; ignored for a list.
+    gate : None, str, gate or classifier, default=None
+        Who decides which expert a row belongs to: None or ``"softmax"`` for
+        ``SoftmaxGate()``, ``"constant"`` for ``ConstantGate()``, a gate of
+        :mod:`skmoe.gates`, a pipeline that ends in one, or any classifier with
+        ``predict_proba``, which becomes a ``ClassifierGate``. Its parameters are
+        ``gate__...``.
+    response : {"gaussian"} or response, default="gaussian"
+        The law of y around an expert's prediction: a name, or an object of
+        :mod:`skmoe.responses`, whose parameters are ``response__...``.
+    top_k : int, default=None
+        None for a soft mixture. Otherwise only the `top_k` most responsible
+        experts keep a row in training, after a soft warm-up, and only the `top_k`
+        most probable answer for a row; 1 is the hard mixture. It is read again
+        at prediction: ``set_params(top_k=1)`` on a fitted soft mixture gives
+        cheap predictions.
+    combine : {"mean", "median", "top"}, default="mean"
+        How predictions become one: weighted mean, median of the predictive
+        mixture, or the most probable expert alone.
+    gate_features, expert_features : str, int, slice, array-like or callable, default=None
+        Columns that the gate, and the experts, see, as ``ColumnTransformer``
+        selects them; None for all.
+    init : {"auto", "kmeans", "random"} or array-like of shape (n, n_experts), default="auto"
+        How starts are drawn: by weighted k-means on (x, y), as random cuts and
+        random experts, or in turn ("auto"). No draw belongs to a row, so that a
+        start depends neither on the order of rows nor on how weights are
+        written. An array holds starting responsibilities and is used as given.
+    n_init : int or "auto", default="auto"
+        Number of starts. "auto" runs several short ones, the most promising of
+        them longer, and the best to the end. Where an iteration is costly
+        (wrapped experts), the short ones train batched linear experts instead.
+    max_iter : int, default=200
+        Largest number of EM iterations.
+    tol : float, default=1e-5
+        EM stops when an iteration gains less than this per unit of sample weight.
+    warm_start : bool, default=False
+        Whether ``fit`` starts from the responsibilities of the last fit.
+    n_jobs : int, default=None
+        Number of workers that fit wrapped experts.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the starts, and every part whose ``random_state`` is None. The
+        global random state is never touched.
+    verbose : int, default=0
+        Whether to print the objective of every iteration.
+
+    Attributes
+    ----------
+    experts_ : list of estimators
+        The fitted experts: real scikit-learn estimators.
+    named_experts_ : Bunch
+        The same, by name; clones are called ``expert_0``, ``expert_1``, ...
+    gate_ : gate
+        The fitted gate.
+    response_ : response
+        The law.
+    dispersion_ : ndarray of shape (n_experts_,) or (n_experts_, n_outputs)
+        Scale of each expert's law in the units of y; for the Gaussian its
+        standard deviation.
+    expert_usage_ : ndarray of shape (n_experts_,)
+        Share of the sample weight that each expert is responsible for.
+    starved_experts_ : list of str
+        Experts that ended without rows and kept their last fit.
+    n_experts_ : int
+        Number of experts.
+    n_iter_ : int
+        EM iterations of the run that won.
+    converged_ : bool
+        Whether its gain fell below `tol`.
+    stop_reason_ : str
+        Why it stopped.
+    lower_bound_ : float
+        Objective of the stored model per unit of sample weight: log-likelihood
+        less the penalties that the M-steps subtract.
+    lower_bounds_ : ndarray of shape (n_iter_,)
+        Its history, one value per iteration.
+    starts_ : list of dict
+        What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
+        ``converged`` and whether it was ``chosen``.
+    gate_columns_, expert_columns_ : list of int or None
+        Positions of the columns that each side sees; None for all.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names that are strings.
+
+    See Also
+    --------
+    MixtureOfExpertsClassifier : The same for labels.
+
+    Examples
+    --------
+    >>> from skmoe import MixtureOfExpertsRegressor
+    >>> from skmoe.datasets import make_moe_regression
+    >>> X, y = make_moe_regression(n_experts=2, random_state=0)
+    >>> model = MixtureOfExpertsRegressor(n_experts=2, random_state=0).fit(X, y)
+    >>> model.converged_
+    True
+    >>> model.predict(X[:2]).shape
+    (2,)
+    >>> mean, std = model.predict(X[:2], return_std=True)
+    >>> model.gate_proba(X[:2]).shape
+    (2, 2)
+    """
 
     _parameter_constraints = {
         **BaseMixtureOfExperts._parameter_constraints,
-        "response": [StrOptions(set(RESPONSES)), HasMethods(["deviance", "fit_dispersion", "log_density"])],
+        "response": [
+            StrOptions(set(RESPONSES)),
+            HasMethods(["deviance", "fit_dispersion", "log_density"]),
+        ],
         "combine": [StrOptions({"mean", "median", "top"})],
     }
 

@@ -35,7 +35,7 @@ LAYERS = [
     "_numerics _design _errors _sklearn",
     "em _multinomial routing distributions _target",
     "gates experts responses em._start _delegate",
-    "_mixture _training _features _search _fitting",
+    "_mixture _training _folding _features _search _fitting",
     "_parts _inputs _base _regressor _classifier",
     "datasets _cli __main__",
 ]

@@ -570,7 +570,8 @@ def test_gate_weights_are_per_deviation_and_against_the_mean_expert():
 
 
 @pytest.mark.parametrize(
-    ("log_scores", "expected"), [((-1.0, -0.5), "-0.750"), ((None, None), "-")]
+    ("log_scores", "expected"),
+    [((-1.0, -0.5), "-0.750"), ((-1.0, -4e16), "-2.000e+16"), ((None, None), "-")],
 )
 def test_cells_of_a_model_are_means_over_folds(log_scores, expected):
     scores = [

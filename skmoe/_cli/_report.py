@@ -47,10 +47,15 @@ def _score_cells(scores):
     log_scores = [score.log_score for score in scores]
     return (
         f"{np.mean(errors):.4g} +- {np.std(errors):.2g}",
-        "-" if None in log_scores else f"{np.mean(log_scores):.3f}",
+        "-" if None in log_scores else _log_score_cell(np.mean(log_scores)),
         f"{np.mean([score.fit_seconds for score in scores]):.3f}",
         f"{np.mean([score.predict_seconds for score in scores]):.4f}",
     )
+
+
+def _log_score_cell(value):
+    """Return three decimals, or powers of ten where one outlier makes it enormous."""
+    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3e}"
 
 
 def print_experts(task, experts):

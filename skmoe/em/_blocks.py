@@ -127,9 +127,7 @@ class _Block:
             total.squares[:, j] += column_dots(self.left[j].T, self.residual[:, j].T)
         np.subtract(self.resp, self.gate, out=self.left[-2])
         size = self.left.shape[2]
-        products = (self.left.reshape(-1, size) @ self.columns.T).reshape(
-            *self.left.shape[:2], -1
-        )
+        products = (self.left.reshape(-1, size) @ self.columns.T).reshape(*self.left.shape[:2], -1)
         total.cross += products[:-2].transpose(1, 0, 2)
         total.gate_gradient += products[-2]
         total.grams[:, -1] += products[-1]

@@ -82,21 +82,18 @@ def e_step(log_gate, log_density, top_k=None):
         if top_k is not None and top_k < block.shape[1]:
             block[~largest(block, top_k)] = -np.inf
         top = row_max(block)
-        if top.min() == -np.inf:
-            _admit(block, log_gate[rows], top)
+        lost = np.flatnonzero(top == -np.inf)
+        if len(lost):
+            # No expert can explain these rows at all: the gate alone decides on them.
+            block[lost] = log_gate[rows][lost]
+            top[lost] = block[lost].max(axis=1)
         block -= top[:, None]
         np.exp(block, out=block)
         total = row_sum(block)
         block *= (1.0 / total)[:, None]
+        top[lost] = LOWEST
         log_likelihood[rows] = top + np.log(total)
     return joint, log_likelihood
-
-
-def _admit(block, log_gate, top):
-    """Let the gate alone decide on rows that no expert can explain at all."""
-    lost = top == -np.inf
-    block[lost] = log_gate[lost] + LOWEST
-    top[lost] = block[lost].max(axis=1)
 
 
 def iterate(state, advance):

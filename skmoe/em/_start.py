@@ -95,7 +95,7 @@ class Starts:
         """Cut `values` into K parts of equal weight, halfway between distinct values."""
         spread = np.abs(values).max()
         values = np.round(values / spread, 9) if spread > 0 else values
-        distinct, place = np.unique(values, return_inverse=True)
+        _, place = np.unique(values, return_inverse=True)
         cumulative = np.cumsum(np.bincount(place, self.weights))
         before = np.concatenate([[0.0], cumulative[:-1]])
         middle = 0.5 * (before + cumulative) / cumulative[-1]

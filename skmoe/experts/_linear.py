@@ -68,7 +68,7 @@ class LinearBank:
         return coef if state is None else np.where(alive[:, None, None], coef, state)
 
     def _solve_iteratively(self, weights, right, state):
-        n_experts, n_outputs, p = self.shape
+        _, n_outputs, p = self.shape
         repeated = np.repeat(weights, n_outputs, axis=1)
 
         def product(vector):

@@ -48,9 +48,7 @@ class LogisticBank:
         # signs here, so that twice the strength is the same penalty.
         strength = l2_strength(template) * (2.0 if n_classes == 2 else 1.0)
         ridge = view.design.raw_ridge(strength)
-        self.problem = _multinomial.Labels(
-            view.design, ridge, target.codes, n_classes, n_experts
-        )
+        self.problem = _multinomial.Labels(view.design, ridge, target.codes, n_classes, n_experts)
 
     def update(self, weights, state, alive):
         """Newton steps for every expert that is alive, from its last coefficients.

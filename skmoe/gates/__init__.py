@@ -6,4 +6,11 @@ from ._refit import make_trainer
 from ._softmax import SoftmaxGate, SoftmaxTrainer
 from ._targets import is_gate
 
-__all__ = ["ClassifierGate", "ConstantGate", "SoftmaxGate", "SoftmaxTrainer", "is_gate", "make_trainer"]
+__all__ = [
+    "ClassifierGate",
+    "ConstantGate",
+    "SoftmaxGate",
+    "SoftmaxTrainer",
+    "is_gate",
+    "make_trainer",
+]
