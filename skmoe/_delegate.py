@@ -72,6 +72,14 @@ def weighted_rows(weights, offset):
     return np.minimum(np.searchsorted(cumulative, points, side="right"), len(weights) - 1)
 
 
+def taught_rows(estimator, weights, offset):
+    """Numbers of the rows that `fit_weighted` hands to an estimator."""
+    rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
+    if weight_parameter(estimator) is None:
+        rows = rows[weighted_rows(weights[rows], offset)]
+    return rows
+
+
 def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
     """Fit a clone of `estimator` to weighted rows.
 
@@ -98,10 +106,8 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(X, y, **params)
     name = weight_parameter(estimator)
-    rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
-    if name is None:
-        rows = rows[weighted_rows(weights[rows], offset)]
-    else:
+    rows = taught_rows(estimator, weights, offset)
+    if name is not None:
         params[name] = weights
         _request_weights(estimator, name)
     if len(rows) < len(weights) or name is None:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from ._numerics import blocks, weighted_grams, weighted_location_scale
+from ._numerics import SMALLEST_SPREAD, blocks, weighted_grams, weighted_location_scale
 from ._sklearn import as_numeric
 
 #: Up to this many sparse columns their (p, p) products are formed; beyond it only
@@ -130,12 +130,13 @@ class SparseDesign(_Design):
         share = weights / weights.max()
         share = share / share.sum()
         magnitude = np.abs(X).max(axis=0).toarray().ravel()
-        magnitude[magnitude == 0] = 1.0
+        negligible = magnitude < SMALLEST_SPREAD
+        magnitude[negligible] = 1.0
         unit = X @ sparse.diags_array(1.0 / magnitude)
         mean = unit.T @ share
         variance = np.maximum(unit.multiply(unit).T @ share - mean**2, 0.0)
         deviation = np.sqrt(variance)
-        constant = deviation <= 1e-7 * np.abs(mean)
+        constant = negligible | (deviation <= 1e-7 * np.abs(mean))
         deviation[constant] = 1.0
         unit = unit @ sparse.diags_array(np.where(constant, 0.0, 1.0 / deviation))
         ones = np.ones((X.shape[0], 1))

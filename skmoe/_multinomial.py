@@ -21,6 +21,9 @@ EXPLICIT_SIZE = 256
 #: The Hessian is formed anew once the gain differs from its prediction by this share.
 REFRESH_RATIO = 0.1
 
+#: Up to this many probabilities (32 MB) are kept from one Hessian product to the next.
+_KEPT_SIZE = 2**22
+
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 _DAMPING = 1e-10
@@ -234,8 +237,9 @@ def _direction(problem, iterate, gradient, precision):
         direction = (curvature @ flat[:, :, None])[:, :, 0]
     else:
         curvature = None
+        probabilities = _kept_probabilities(problem, iterate)
         direction = conjugate_gradient(
-            lambda vector: _hessian_product(problem, iterate, vector),
+            lambda vector: _hessian_product(problem, probabilities, vector),
             flat,
             rtol=precision[0],
             max_iter=precision[1],
@@ -297,14 +301,25 @@ def assemble_hessian(grams, mass, ridge):
     return hessian.reshape(n_problems, n_classes * p, n_classes * p)
 
 
-def _hessian_product(problem, iterate, vector):
+def _kept_probabilities(problem, iterate):
+    """Return what yields the probabilities of a block: kept where they are few enough."""
+    n_problems, n_classes, _ = problem.shape
+    if problem.design.shape[0] * n_problems * n_classes > _KEPT_SIZE:
+        return lambda rows: problem.probabilities(iterate, rows)
+    kept = {
+        rows.start: problem.probabilities(iterate, rows) for rows in blocks(problem.design.shape[0])
+    }
+    return lambda rows: kept[rows.start]
+
+
+def _hessian_product(problem, block_probabilities, vector):
     """Negative Hessians times (G, C p) vectors, without forming them."""
     n_problems, _, p = problem.shape
     coef = vector.reshape(-1, p)
     total = np.zeros((p, len(coef)))
     for rows in blocks(problem.design.shape[0]):
         block = problem.design.matrix[rows]
-        probabilities, weights = problem.probabilities(iterate, rows)
+        probabilities, weights = block_probabilities(rows)
         image = np.asarray(block @ coef.T).reshape(probabilities.shape)
         image = image - (probabilities * image).sum(axis=2, keepdims=True)
         image *= probabilities

@@ -14,6 +14,9 @@ _PIVOT_FLOOR = 1e-6
 
 _RANK_RTOL = 1e-12
 
+#: A column of less spread counts as constant: coefficients in its units would overflow.
+SMALLEST_SPREAD = 1e-280
+
 
 def blocks(n_rows, size=BLOCK_ROWS):
     """Yield slices that cut ``range(n_rows)`` into blocks of `size` rows."""
@@ -195,6 +198,6 @@ def weighted_location_scale(values, weights):
     # Rounding leaves a constant column with a spread of a few units in the last place.
     constant = deviation <= 1e-13 * np.maximum(np.abs(mean), np.finfo(float).tiny)
     scale = np.where(constant, 1.0, deviation * magnitude)
-    constant |= scale == 0
-    scale[scale == 0] = 1.0
+    constant |= scale < SMALLEST_SPREAD
+    scale[constant] = 1.0
     return mean * magnitude, scale, constant

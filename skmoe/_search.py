@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .em._engine import iterate, run
+from .em._engine import ROUNDING, iterate, run
 from .routing import largest
 
 #: Soft iterations of a short run.
@@ -72,14 +72,14 @@ class Search:
             tried[number] = self._small(self._short(resp, f"start {number}"))
             self._record(kind, tried[number])
         if self.cheap is not self.training:
-            number = max(tried, key=lambda k: tried[k].state.objective)
+            number = _leader(tried, _reached)
             self.log[number]["chosen"] = True
             return self._continue(self._large(tried[number]), f"start {number}")
         for number in _promising(tried):
             self._follow(tried, number, LONGER)
-        self._follow(tried, max(tried, key=lambda k: _prospect(tried[k])), None)
+        self._follow(tried, _leader(tried, _prospect), None)
         # What promised most may end below what another has reached already.
-        while not self.is_over(tried[best := max(tried, key=lambda k: tried[k].state.objective)]):
+        while not self.is_over(tried[best := _leader(tried, _reached)]):
             self._follow(tried, best, None)
         self.log[best]["chosen"] = True
         return self._large(tried[best])
@@ -120,7 +120,7 @@ class Search:
             else:
                 ended = self._run(self.training, self._begin(resp), self._top_k, label)
             self._record(kind, ended)
-            if best is None or ended.state.objective > best[1].state.objective:
+            if best is None or _beats(_reached(ended), _reached(best[1])):
                 best = number, ended
         self.log[best[0]]["chosen"] = True
         return best[1]
@@ -188,6 +188,10 @@ class Search:
         )
 
 
+def _reached(tried):
+    return tried.state.objective
+
+
 def _prospect(tried):
     """What a run would reach if it went on as long again at its last pace."""
     history = tried.history
@@ -195,12 +199,34 @@ def _prospect(tried):
     return tried.state.objective + len(history) * max(pace, 0.0)
 
 
+def _beats(value, other):
+    """Tell whether one value is greater than another by more than rounding.
+
+    Starts often reach the same optimum with the experts in another order: which of them
+    counts as the best must not hang on the last digits.
+    """
+    return value > other and not value - other <= ROUNDING * (1.0 + abs(value))
+
+
+def _leader(tried, value):
+    """Number of the start of the greatest value, of equal ones the first."""
+    best = min(tried)
+    for number in sorted(tried):
+        if _beats(value(tried[number]), value(tried[best])):
+            best = number
+    return best
+
+
 def _promising(tried):
     """Numbers of the starts with the best prospects, of equal ones the first."""
-    chosen, seen = [], set()
-    for number in sorted(tried, key=lambda k: _prospect(tried[k]), reverse=True):
-        value = round(tried[number].state.objective, 9)
-        if value not in seen and len(chosen) < FINALISTS:
-            chosen.append(number)
-            seen.add(value)
+    chosen, left = [], dict(tried)
+    while left and len(chosen) < FINALISTS:
+        leader = _leader(left, _prospect)
+        chosen.append(leader)
+        level = _reached(tried[leader])
+        left = {
+            k: other
+            for k, other in left.items()
+            if _beats(_reached(other), level) or _beats(level, _reached(other))
+        }
     return chosen

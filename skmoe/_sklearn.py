@@ -32,4 +32,6 @@ __all__ = [
 
 def as_numeric(X):
     """Return X as finite float64 values, CSR where it is sparse, copied only where it must be."""
-    return check_array(X, accept_sparse="csr", dtype=np.float64)
+    # The check adds all numbers up first; where that overflows it looks at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return check_array(X, accept_sparse="csr", dtype=np.float64)

@@ -24,7 +24,7 @@ def mixture_variance(weights, means, variances, mean):
     total = np.zeros_like(mean)
     for k, weight in enumerate(weights.T):
         spread = variances[k] + np.square(means[:, k] - mean)
-        np.add(total, weight[:, None] * spread, out=total, where=weight[:, None] > 0)
+        total += weight[:, None] * spread
     return total
 
 

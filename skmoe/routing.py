@@ -54,13 +54,10 @@ def keep_top(weights):
 
 
 def weighted_mean(weights, predictions):
-    """Return the mean of (n, K, m) predictions under (n, K) weights, as (n, m).
-
-    Experts with zero weight do not count, whatever stands in their place.
-    """
+    """Return the mean of (n, K, m) predictions under (n, K) weights, as (n, m)."""
     total = np.zeros((predictions.shape[0], predictions.shape[2]))
     for k, weight in enumerate(weights.T):
-        np.add(total, weight[:, None] * predictions[:, k], out=total, where=weight[:, None] > 0)
+        total += weight[:, None] * predictions[:, k]
     return total
 
 

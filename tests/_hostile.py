@@ -44,7 +44,7 @@ def draw(seed):
 
 
 def _plain(rng):
-    n, d = rng.integers(20, 50), rng.integers(1, 5)
+    n, d = rng.integers(12, 30), rng.integers(1, 5)
     X = rng.standard_normal((n, d))
     side = X[:, 0] > 0
     numbers = np.where(side, 2.0, -2.0) * X[:, -1] + 0.1 * rng.standard_normal(n)
@@ -74,7 +74,7 @@ def all_rows_equal(table, rng):
 
 
 def few_distinct_rows(table, rng):
-    return _keep(table, np.r_[0:3, rng.integers(3, size=30)])
+    return _keep(table, np.r_[0:3, rng.integers(3, size=20)])
 
 
 # ------------------------------------------------------------------------------ of X

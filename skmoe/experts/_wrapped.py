@@ -8,7 +8,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.parallel import delayed
 
-from .._delegate import fit_weighted
+from .._delegate import fit_weighted, taught_rows
 from .._errors import naming
 from ._penalty import fitted_penalty
 
@@ -130,7 +130,7 @@ def _fit_expert(name, estimator, X, target, weights, offset, params):
     else:
         with naming(part, "fit"):
             fitted = fit_weighted(
-                _substitute(estimator, target, weights),
+                _substitute(estimator, target, weights, offset),
                 X,
                 target.raw,
                 weights,
@@ -141,9 +141,9 @@ def _fit_expert(name, estimator, X, target, weights, offset, params):
         return FittedExpert(fitted, weights, target.read(fitted, X))
 
 
-def _substitute(estimator, target, weights):
+def _substitute(estimator, target, weights, offset):
     """Return a constant classifier where the expert's rows carry a single class."""
     if not hasattr(target, "codes"):
         return estimator
-    seen = target.codes[weights > 0]
+    seen = target.codes[taught_rows(estimator, weights, offset)]
     return estimator if (seen != seen[0]).any() else DummyClassifier(strategy="prior")

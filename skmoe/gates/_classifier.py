@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -93,8 +94,13 @@ class ClassifierGate(GateMixin, BaseEstimator):
         masses = targets * weights[:, None]
         experts, rows = np.nonzero((masses > NEGLIGIBLE * masses.max()).T)
         self.n_experts_ = targets.shape[1]
+        # Many classifiers refuse a single class, and there is nothing to learn from it.
+        single = (experts == experts[0]).all()
         self.classifier_ = fit_weighted(
-            self.classifier, take(_indexable(X), rows), experts, masses[rows, experts]
+            DummyClassifier(strategy="prior") if single else self.classifier,
+            take(_indexable(X), rows),
+            experts,
+            masses[rows, experts],
         )
         return self
 

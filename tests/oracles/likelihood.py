@@ -15,9 +15,7 @@ def flatten(arrays):
     ends = np.cumsum([a.size for a in arrays])[:-1]
 
     def restore(vector):
-        return [
-            v.reshape(a.shape) for v, a in zip(np.split(vector, ends), arrays, strict=True)
-        ]
+        return [v.reshape(a.shape) for v, a in zip(np.split(vector, ends), arrays, strict=True)]
 
     return np.concatenate([a.ravel() for a in arrays]), restore
 
