@@ -16,7 +16,7 @@ from ._delegate import takes_no_weights
 from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
-from ._parts import GATES, check_expert, resolve_experts, resolve_gate, seed_parts
+from ._parts import GATES, check_expert, is_estimator, resolve_experts, resolve_gate, seed_parts
 from ._search import Settings
 from ._sklearn import (
     BaseComposition,
@@ -120,12 +120,12 @@ class BaseMixtureOfExperts(BaseComposition):
 
     def _fit_draft(self, X, y, sample_weight, params, previous):
         rng = _random_state(self.random_state)
+        parts = self._resolve_parts(rng)
         X = check_X(self, X, reset=True)
         y = self._check_y(y)
-        check_consistent_length(X, y, sample_weight)
+        check_consistent_length(X, y)
         n = len(y)
         weights = self._class_weights(y, check_weights(sample_weight, X))
-        parts = self._resolve_parts(y, rng)
         given = self._given_start(X, y, len(parts.named), previous)
         rows = np.flatnonzero(weights > 0)
         X, y, weights, given = keep_rows(rows, n, X, y, weights, given)
@@ -147,7 +147,7 @@ class BaseMixtureOfExperts(BaseComposition):
         self.starts_ = log
         self._warn_of_ending()
 
-    def _resolve_parts(self, y, rng):
+    def _resolve_parts(self, rng):
         """Return seeded clones of all parts, checked."""
         labels = self._has_labels
         named = resolve_experts(
@@ -249,6 +249,8 @@ class BaseMixtureOfExperts(BaseComposition):
 
     def _mixture(self):
         check_is_fitted(self)
+        # `top_k` and `combine` are read again at prediction.
+        self._validate_params()
         return Mixture(
             gate=self.gate_,
             experts=list(self.named_experts_.items()),
@@ -342,8 +344,10 @@ class BaseMixtureOfExperts(BaseComposition):
         """Gate and experts as given, where they are estimators."""
         experts = self.experts if isinstance(self.experts, list) else [("", self.experts)]
         gate = SoftmaxGate() if self.gate is None or self.gate == "softmax" else self.gate
-        found = [self._default_expert() if e is None else e for _, e in experts]
-        return [part for part in [gate, *found] if hasattr(part, "get_params")]
+        found = [entry[-1] for entry in experts if isinstance(entry, tuple)]
+        found = [self._default_expert() if expert is None else expert for expert in found]
+        # What is no estimator is refused by name in `fit`.
+        return [part for part in [gate, *found] if is_estimator(part)]
 
     def _sk_visual_block_(self):
         """Gate and experts, side by side."""

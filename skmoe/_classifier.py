@@ -323,7 +323,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         """Codes (n,) of known labels."""
         y = column_or_1d(y)
         check_consistent_length(X, y)
-        unknown = sorted(set(np.unique(y).tolist()) - set(self.classes_.tolist()))
+        unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()), key=str)
         if unknown:
             raise ValueError(f"y must hold labels known from fit; got also {unknown}")
         return np.searchsorted(self.classes_, y)

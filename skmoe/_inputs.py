@@ -5,6 +5,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._errors import naming
 from ._sklearn import check_sample_weight, column_indices, take
 from ._target import n_rows
 
@@ -56,10 +57,13 @@ def check_numbers(y, n_outputs=None):
     ValueError
         If y is not numeric, not finite, or has another number of columns.
     """
-    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=1)
+    try:
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    except ValueError as error:
+        raise ValueError(f"y must be numbers: {error}") from error
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric; got the type {y.dtype}")
-    y = y.astype(np.float64)
+    y = y.astype(np.float64, copy=False)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     columns = 1 if y.ndim == 1 else y.shape[1]
@@ -77,6 +81,12 @@ def check_weights(sample_weight, X):
         If one is negative or not finite, or all are zero.
     """
     counted = np.empty((n_rows(X), 1))
+    try:
+        if sample_weight is not None:
+            # The empty index makes a number of an array without dimensions.
+            sample_weight = np.asarray(sample_weight, dtype=np.float64)[()]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must be numbers: {error}") from error
     weights = check_sample_weight(
         sample_weight, counted, dtype=np.float64, ensure_non_negative=True
     )
@@ -124,7 +134,9 @@ def resolve_columns(X, columns, parameter):
     """
     if columns is None:
         return None
-    columns = columns(X) if callable(columns) else columns
+    if callable(columns):
+        with naming(parameter, "selection of columns"):
+            columns = columns(X)
     if isinstance(columns, (tuple, set, np.ndarray)):
         columns = list(columns)
     try:

@@ -9,6 +9,12 @@ GATES = {"softmax": SoftmaxGate, "constant": ConstantGate}
 RESPONSES = {"gaussian": Gaussian}
 
 
+def is_estimator(part):
+    """Tell whether a part is an instance, not a class, of a scikit-learn estimator."""
+    needed = ("fit", "get_params", "__sklearn_tags__")
+    return not isinstance(part, type) and all(hasattr(part, name) for name in needed)
+
+
 def resolve_gate(gate):
     """Return an unfitted gate of its own for the parameter `gate`.
 
@@ -22,9 +28,9 @@ def resolve_gate(gate):
     gate = "softmax" if gate is None else gate
     if isinstance(gate, str):
         return GATES[gate]()
-    if is_gate(gate):
+    if is_estimator(gate) and is_gate(gate):
         return clone(gate)
-    if not is_classifier(gate) or not hasattr(gate, "predict_proba"):
+    if not is_estimator(gate) or not is_classifier(gate) or not hasattr(gate, "predict_proba"):
         raise TypeError(
             "gate must be a gate of skmoe.gates, one of "
             f"{sorted(GATES)}, or a classifier with predict_proba; got {gate!r}"
@@ -105,8 +111,10 @@ def check_expert(name, expert, labels):
     labels : bool
         Whether y are labels.
     """
-    if not hasattr(expert, "fit"):
-        raise TypeError(f"expert {name!r} must be an estimator with fit; got {expert!r}")
+    if not is_estimator(expert):
+        raise TypeError(
+            f"expert {name!r} must be an instance of a scikit-learn estimator; got {expert!r}"
+        )
     if labels and not hasattr(expert, "predict_proba"):
         raise TypeError(
             f"expert {name!r} must be a classifier with predict_proba; got {expert!r}. "

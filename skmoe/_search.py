@@ -68,9 +68,11 @@ class Search:
         Result
         """
         tried = {}
-        for number, (kind, resp) in enumerate(starts):
+        for kind, resp in starts:
+            number = len(tried)
             tried[number] = self._small(self._short(resp, f"start {number}"))
             self._record(kind, tried[number])
+            del resp  # or it would still be held while the next start is drawn
         if self.cheap is not self.training:
             number = _leader(tried, _reached)
             self.log[number]["chosen"] = True

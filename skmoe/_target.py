@@ -9,6 +9,10 @@ from ._numerics import weighted_location_scale
 #: Probability below which a class counts as impossible: its logarithm stays finite.
 SMALLEST_PROBABILITY = np.finfo(float).tiny
 
+#: How far from one the sum of an expert's probabilities may be: it may compute them in
+#: half precision.
+_SUM_TOLERANCE = 1e-2
+
 
 @dataclass(frozen=True)
 class Target:
@@ -122,10 +126,16 @@ def predict_probabilities(expert, X, classes):
         raise ValueError(f"predict_proba must return the shape {expected}, got {answer.shape}")
     if not np.isfinite(answer).all() or (answer < 0).any():
         raise ValueError("predict_proba must return finite probabilities, got NaN or negative")
-    if len(expert.classes_) == len(classes):
+    if (np.abs(answer.sum(axis=1) - 1.0) > _SUM_TOLERANCE).any():
+        raise ValueError("predict_proba must return rows with the sum one")
+    seen = np.asarray(expert.classes_)
+    if np.array_equal(seen, classes):
         return answer
+    unknown = sorted(set(seen.tolist()) - set(classes.tolist()), key=str)
+    if unknown:
+        raise ValueError(f"predict_proba must answer for the classes of y, got also {unknown}")
     proba = np.zeros((len(answer), len(classes)))
-    proba[:, np.searchsorted(classes, expert.classes_)] = answer
+    proba[:, np.searchsorted(classes, seen)] = answer
     return proba
 
 

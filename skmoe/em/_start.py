@@ -131,10 +131,14 @@ class Starts:
             return kmeans.fit_predict(data, sample_weight=self.weights)
 
     def _beside(self, columns):
+        """Return x and further columns as one array that k-means need not copy."""
         features = self.design.matrix[:, :-1]
         if sparse.issparse(features):
             return sparse.csr_matrix(sparse.hstack([features, columns]))
-        return np.hstack([features, columns])
+        data = np.empty((len(columns), features.shape[1] + columns.shape[1]))
+        data[:, : features.shape[1]] = features
+        data[:, features.shape[1] :] = columns
+        return data
 
     def _experts(self, rng):
         """Random linear experts around one linear fit: a row goes to the nearest."""
