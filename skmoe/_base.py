@@ -385,5 +385,9 @@ def _random_state(seed):
 
 
 def like(X, result):
-    """Return `result` in single precision where X is."""
-    return result.astype(np.float32) if getattr(X, "dtype", None) == np.float32 else result
+    """Return `result` in single precision where X is, unless it would overflow there."""
+    if getattr(X, "dtype", None) != np.float32:
+        return result
+    if np.abs(result).max(initial=0.0) > np.finfo(np.float32).max:
+        return result
+    return result.astype(np.float32)

@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from ._design import View
+from ._design import View, read_only
 from ._sklearn import routing_enabled, take
 
 #: Rows with less than this share of the largest weight teach an expert nothing.
@@ -104,7 +104,7 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
     params = dict(params or {})
     estimator = clone(estimator)
     if weights is None or np.all(weights == 1.0):
-        return estimator.fit(X, y, **params)
+        return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)
     rows = taught_rows(estimator, weights, offset)
     if name is not None:
@@ -113,7 +113,8 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
     if len(rows) < len(weights) or name is None:
         params = {key: _rows_of(value, rows, len(weights)) for key, value in params.items()}
         X, y = take(X, rows), y[rows]
-    return estimator.fit(X, y, **params)
+    params = {key: read_only(value) for key, value in params.items()}
+    return estimator.fit(read_only(X), read_only(y), **params)
 
 
 def _rows_of(value, rows, n):

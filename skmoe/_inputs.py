@@ -9,6 +9,9 @@ from ._errors import naming
 from ._sklearn import check_sample_weight, column_indices, take
 from ._target import n_rows
 
+#: Beyond it the square of y overflows.
+LARGEST_Y = 1e153
+
 
 def check_X(estimator, X, *, reset):
     """Validate the form of X; its content is for the parts that use it.
@@ -64,6 +67,10 @@ def check_numbers(y, n_outputs=None):
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric; got the type {y.dtype}")
     y = y.astype(np.float64, copy=False)
+    if np.abs(y).max(initial=0.0) > LARGEST_Y:
+        raise ValueError(
+            f"y must lie within ±{LARGEST_Y:g}, where its square is a number; rescale it"
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     columns = 1 if y.ndim == 1 else y.shape[1]

@@ -28,6 +28,10 @@ _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 _DAMPING = 1e-10
 
+#: Curvature of a problem that has no rows at all: its Hessian keeps an inverse. Anything
+#: larger would be felt where all sample weights are small.
+_LEAST_CURVATURE = 1e-100
+
 #: Conjugate gradients of a Newton step within EM, where the next iteration goes on from
 #: here and wants another optimum: relative residual and number of products.
 EM_PRECISION = (0.25, 5)
@@ -249,7 +253,7 @@ def _direction(problem, iterate, gradient, precision):
 
 def _diagonal(mass, ridge):
     """Diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
-    return np.minimum(ridge, 1e150) + (_DAMPING * mass + 1e-12)[:, None]
+    return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
 
 
 def _hessian(problem, iterate):
@@ -294,7 +298,7 @@ def assemble_hessian(grams, mass, ridge):
     columns = np.arange(p)
     # Adding one vector to all classes changes no probability, and no gradient has a
     # part along it: any curvature there does.
-    along = (mass[:, None] + 1.0) / n_classes
+    along = np.maximum(mass, _LEAST_CURVATURE)[:, None] / n_classes
     for c in range(n_classes):
         hessian[:, c, columns, c, columns] += _diagonal(mass, ridge)
         hessian[:, c, columns, :, columns] += along

@@ -17,6 +17,9 @@ _RANK_RTOL = 1e-12
 #: A column of less spread counts as constant: coefficients in its units would overflow.
 SMALLEST_SPREAD = 1e-280
 
+#: Beyond it the difference of two numbers may overflow.
+LARGEST_VALUE = 1e300
+
 
 def blocks(n_rows, size=BLOCK_ROWS):
     """Yield slices that cut ``range(n_rows)`` into blocks of `size` rows."""
@@ -187,6 +190,8 @@ def weighted_location_scale(values, weights):
     weights = weights / weights.max()
     share = weights / weights.sum()
     magnitude = np.abs(values).max(axis=0)
+    if magnitude.max(initial=0.0) > LARGEST_VALUE:
+        raise ValueError(f"numbers beyond ±{LARGEST_VALUE:g} cannot be standardised; rescale them")
     magnitude[magnitude == 0] = 1.0
     mean = np.zeros(values.shape[1])
     variance = np.zeros(values.shape[1])

@@ -12,7 +12,7 @@ from ._mixture import Numbers
 from ._parts import RESPONSES, resolve_response
 from ._sklearn import HasMethods, StrOptions
 from ._target import Target
-from .distributions import mixture_median, mixture_variance
+from .distributions import mixture_median, mixture_std
 from .routing import keep_top, weighted_mean
 
 
@@ -246,8 +246,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         if not return_std:
             return self._shaped(X, prediction)
         mean = weighted_mean(weights, answers)
-        variances = self.response_.variance(self._dispersion())
-        std = np.sqrt(mixture_variance(weights, answers, variances, mean))
+        deviations = np.sqrt(self.response_.variance(self._dispersion()))
+        std = mixture_std(weights, answers, deviations, mean)
         return self._shaped(X, prediction), self._shaped(X, std)
 
     def _combine(self, weights, answers):

@@ -9,6 +9,10 @@ from ._numerics import weighted_location_scale
 #: Probability below which a class counts as impossible: its logarithm stays finite.
 SMALLEST_PROBABILITY = np.finfo(float).tiny
 
+#: Where the standard deviation of y is smaller, y counts as constant: the precision of
+#: experts that fit it well would overflow.
+SMALLEST_SCALE = 1e-151
+
 #: How far from one the sum of an expert's probabilities may be: it may compute them in
 #: half precision.
 _SUM_TOLERANCE = 1e-2
@@ -38,6 +42,8 @@ class Target:
         """Standardise y, (n,) or (n, m)."""
         columns = y.reshape(len(y), -1)
         mean, scale, constant = weighted_location_scale(columns, weights)
+        constant |= scale < SMALLEST_SCALE
+        scale = np.where(constant, 1.0, scale)
         values = np.where(constant, 0.0, (columns - mean) / scale)
         return cls(y, np.asfortranarray(values), mean, scale)
 

@@ -5,15 +5,17 @@ import numpy as np
 _BISECTIONS = 200
 
 
-def mixture_variance(weights, means, variances, mean):
-    """Total variance (n, m): within experts plus between them.
+def mixture_std(weights, means, deviations, mean):
+    """Standard deviation (n, m): spread within experts and between them.
+
+    Squares of far outliers would overflow; ``hypot`` does without them.
 
     Parameters
     ----------
     weights : ndarray of shape (n, K)
     means : ndarray of shape (n, K, m)
-    variances : ndarray of shape (K, m)
-        Of y around each expert's prediction.
+    deviations : ndarray of shape (K, m)
+        Standard deviations of y around each expert's prediction.
     mean : ndarray of shape (n, m)
         Of the mixture.
 
@@ -23,8 +25,8 @@ def mixture_variance(weights, means, variances, mean):
     """
     total = np.zeros_like(mean)
     for k, weight in enumerate(weights.T):
-        spread = variances[k] + np.square(means[:, k] - mean)
-        total += weight[:, None] * spread
+        spread = np.hypot(deviations[k], means[:, k] - mean)
+        total = np.hypot(total, np.sqrt(weight)[:, None] * spread)
     return total
 
 

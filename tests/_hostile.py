@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+#: Number of rows and columns of a table without hostile traits: from, to.
+ROWS, COLUMNS = (12, 30), (1, 5)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -30,6 +33,15 @@ class Table:
     traits: tuple = ()
     refusable: bool = False
 
+    @property
+    def in_single_precision(self):
+        """Whether the numbers of X survive where an expert, as trees do, rounds them."""
+        values = np.abs(np.asarray(self.X.toarray() if sparse.issparse(self.X) else self.X))
+        if values.dtype.kind not in "fiub":
+            return True
+        smallest = values[values > 0].min(initial=1.0)
+        return values.max(initial=0.0) < 1e38 and smallest > 1e-300
+
 
 def draw(seed):
     """Return a table with one to three hostile traits."""
@@ -44,7 +56,7 @@ def draw(seed):
 
 
 def _plain(rng):
-    n, d = rng.integers(12, 30), rng.integers(1, 5)
+    n, d = rng.integers(*ROWS), rng.integers(*COLUMNS)
     X = rng.standard_normal((n, d))
     side = X[:, 0] > 0
     numbers = np.where(side, 2.0, -2.0) * X[:, -1] + 0.1 * rng.standard_normal(n)
@@ -154,7 +166,8 @@ def rare_class(table, rng):
 
 
 def every_row_its_class(table, rng):
-    return replace(table, labels=np.arange(len(table.X)), refusable=True)
+    table = _keep(table, slice(0, 12))
+    return replace(table, labels=np.arange(len(table.X)), refusable=len(table.X) < 2)
 
 
 def separable(table, rng):
@@ -182,6 +195,11 @@ def outlier_in_y(table, rng):
 
 def count_y(table, rng):
     return replace(table, numbers=np.abs(table.numbers // 1e3 * 1e3).astype(np.float64).round())
+
+
+def several_outputs(table, rng):
+    y = table.numbers
+    return replace(table, numbers=np.column_stack([y, np.full(len(y), 7.0), 1e-100 * y]))
 
 
 def nan_in_y(table, rng):
@@ -293,7 +311,7 @@ TRAITS = {
         one_column, no_columns, scaled_columns, tiny_X, huge_X, far_from_zero, outlier_in_X,
         subnormal_X, largest_X,
         constant_y, one_class, rare_class, every_row_its_class, separable, text_labels,
-        bool_labels, scaled_y, outlier_in_y, count_y, nan_in_y,
+        bool_labels, scaled_y, outlier_in_y, count_y, several_outputs, nan_in_y,
         zero_weights, all_weights_zero, negative_weights, nan_weights, tiny_weights,
         huge_weights, uneven_weights,
         nan_in_X, integer_X, bool_X, single_precision, read_only, object_numbers, text_column,

@@ -60,7 +60,7 @@ THOROUGH = [
     ),
     Regressor(n_experts=1),
     Classifier(n_experts=1),
-    Regressor(warm_start=True, response=Gaussian(shared=True)),
+    Regressor(response=Gaussian(shared=True)),
 ]
 
 
@@ -77,8 +77,16 @@ def test_checks(estimator, check):
     check(estimator)
 
 
+def expected_failures(estimator):
+    """Nothing may fail but the equivalence of weights and rows, with trees."""
+    if not isinstance(estimator.experts, tuple(type(tree) for tree in TREES.values())):
+        return {}
+    reason = "a tree decides between equal splits by the last digits of its sums of weights"
+    return {"check_sample_weight_equivalence_on_dense_data": reason}
+
+
 @pytest.mark.slow
-@parametrize_with_checks(THOROUGH)
+@parametrize_with_checks(THOROUGH, expected_failed_checks=expected_failures)
 def test_checks_of_more_variants(estimator, check):
     check(estimator)
 

@@ -18,6 +18,10 @@ from ..routing import largest
 #: A change of the objective below this, relative to its size, is rounding.
 ROUNDING = 1e-9
 
+#: Once the objective has fallen, only a gain of this many nats a row counts as recovery:
+#: parts that do not maximise their term may wander about the best iterate for long.
+RECOVERY = 1e-3
+
 #: Log-density of a row so far from every expert that its square overflows.
 LOWEST = -1e290
 
@@ -137,7 +141,8 @@ def run(states, *, tol, max_iter, patience=3):
         gain = state.objective - history[-1] if history else np.inf
         history.append(state.objective)
         fell |= gain < -ROUNDING * (1.0 + abs(state.objective))
-        improved = best is None or state.objective > best.objective + tol
+        needed = max(tol, RECOVERY) if fell else tol
+        improved = best is None or state.objective > best.objective + needed
         waited = 0 if improved else waited + 1
         if best is None or state.objective >= best.objective:
             best = state

@@ -78,7 +78,7 @@ class WrappedBank:
                 *self.named[k],
                 self.view.X,
                 self.target,
-                _read_only(weights[:, k]),
+                np.ascontiguousarray(weights[:, k]),
                 self.offset,
                 self.params.get(self.named[k][0], {}),
             )
@@ -114,12 +114,6 @@ class WrappedBank:
     def finish(self, state):
         """The fitted estimators of a state."""
         return [expert.estimator for expert in state]
-
-
-def _read_only(array):
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _fit_expert(name, estimator, X, target, weights, offset, params):

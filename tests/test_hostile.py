@@ -1,0 +1,187 @@
+"""Hostile tables give a finite model or a clear refusal: never another error, never a hang."""
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from skmoe import MixtureOfExpertsClassifier as Classifier
+from skmoe import MixtureOfExpertsRegressor as Regressor
+from tests._hostile import TRAITS, draw
+
+SECONDS = 30.0
+
+#: Five turns of every trait; more of them in the slow sweep, and all variants.
+N_TABLES = 5 * len(TRAITS)
+N_SLOW = 3 * len(TRAITS)
+
+#: Variants whose experts are scikit-learn's own, which may refuse what a batch takes.
+WRAPPED = {
+    "tree": (
+        {"experts": DecisionTreeRegressor(max_depth=3), "n_experts": 2},
+        {"experts": DecisionTreeClassifier(max_depth=3), "n_experts": 2},
+    ),
+    "tree gate": ({"gate": DecisionTreeClassifier(max_depth=2), "n_experts": 3},) * 2,
+    "listed": (
+        {"experts": [("a", Ridge()), ("b", DecisionTreeRegressor()), ("c", DummyRegressor())]},
+        {
+            "experts": [
+                ("a", LogisticRegression()),
+                ("b", DecisionTreeClassifier()),
+                ("c", DummyClassifier()),
+            ]
+        },
+    ),
+    "single": ({"n_experts": 1},) * 2,
+}
+VARIANTS = {
+    "default": ({},) * 2,
+    "hard": ({"top_k": 1},) * 2,
+    "sparse": ({"top_k": 2},) * 2,
+    "constant": ({"gate": "constant"},) * 2,
+    "combined": (
+        {"combine": "median", "n_experts": 3, "init": "random"},
+        {"combine": "vote", "n_experts": 3, "init": "random"},
+    ),
+    **WRAPPED,
+}
+
+OF_X = ["predict", "gate_proba", "apply", "expert_predict"]
+OF_X_AND_Y = ["score_samples", "responsibilities"]
+PROBABILITIES = ["gate_proba", "predict_proba", "responsibilities"]
+
+
+def build(Estimator, variant):
+    params = VARIANTS[variant][Estimator is Classifier]
+    return Estimator(**params, max_iter=30, random_state=0)
+
+
+def answers(model, X, y):
+    """All that a fitted model says of a table, by the name of the method."""
+    found = {name: getattr(model, name)(X) for name in OF_X}
+    found |= {name: getattr(model, name)(X, y) for name in OF_X_AND_Y}
+    if isinstance(model, Regressor):
+        found["std"] = model.predict(X, return_std=True)[1]
+    else:
+        assert np.isin(found.pop("predict"), model.classes_).all()
+        found |= {name: getattr(model, name)(X) for name in ("predict_proba", "predict_log_proba")}
+    return found
+
+
+def check_answers(found):
+    for name, values in found.items():
+        assert np.isfinite(values).all(), f"{name} is not finite"
+    for name in found.keys() & PROBABILITIES:
+        assert (found[name] >= 0).all(), f"{name} is negative"
+        np.testing.assert_allclose(found[name].sum(axis=1), 1.0, atol=1e-5, err_msg=name)
+    assert (found.get("std", np.zeros(1)) >= 0).all()
+
+
+def expect_only_known_warnings():
+    """Every warning is an error but those that say what is the matter with the table."""
+    warnings.simplefilter("error")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.filterwarnings("ignore", "no rows were left for the experts", UserWarning)
+    warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+    # scikit-learn's estimators, and its check that numbers are finite, have warnings of their own.
+    warnings.filterwarnings("ignore", module=r"sklearn|scipy")
+    warnings.filterwarnings("ignore", r".*(reduce|cast)", RuntimeWarning, r"numpy\._?core\.")
+
+
+def ask(table, Estimator, variant):
+    """Fit a variant to a table and ask it; return its answers, or the error of its refusal."""
+    y = table.numbers if Estimator is Regressor else table.labels
+    with warnings.catch_warnings():
+        expect_only_known_warnings()
+        try:
+            model = build(Estimator, variant).fit(table.X, y, sample_weight=table.weights)
+            return answers(model, table.X, y)
+        except (ValueError, TypeError) as error:
+            return error
+
+
+def check_table(number, Estimator, variant):
+    """A table gets finite answers; only one that may be refused may get an error."""
+    table = draw(number)
+    started = time.process_time()
+    found = ask(table, Estimator, variant)
+    assert time.process_time() - started < SECONDS
+    if isinstance(found, dict):
+        return check_answers(found)
+    check_refusal(found)
+    own_limits = variant in WRAPPED and not table.in_single_precision
+    assert table.refusable or own_limits, f"{table.traits} was refused: {found}"
+
+
+def check_refusal(error):
+    """A refusal says something, and does not stem from an accident."""
+    assert str(error).strip()
+    while error is not None:
+        assert not isinstance(error, (np.linalg.LinAlgError, LookupError, ArithmeticError, Warning))
+        assert not isinstance(error, (AttributeError, AssertionError)), repr(error)
+        error = error.__cause__
+
+
+@pytest.mark.parametrize("number", range(N_TABLES))
+def test_hostile_tables(number):
+    variants = list(VARIANTS)
+    for turn, Estimator in enumerate([Regressor, Classifier]):
+        # Both counts have no common factor: every trait meets every variant in the end.
+        check_table(number, Estimator, variants[(number + 4 * turn) % len(variants)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("number", range(N_TABLES, N_TABLES + N_SLOW))
+def test_more_hostile_tables(number, variant):
+    for Estimator in [Regressor, Classifier]:
+        check_table(number, Estimator, variant)
+
+
+def test_the_generator_is_hostile_and_not_hopeless():
+    tables = [draw(number) for number in range(N_TABLES)]
+    assert len(tables) >= 200
+    assert {trait for table in tables for trait in table.traits} == set(TRAITS)
+    assert np.mean([table.refusable for table in tables]) < 0.5
+    assert np.gcd(len(TRAITS), len(VARIANTS)) == 1
+    np.testing.assert_array_equal(draw(13).numbers, tables[13].numbers)
+
+
+@pytest.mark.parametrize("Estimator", [Regressor, Classifier])
+@pytest.mark.parametrize("scale", [1e3, 1e12, 1e60, 1e150])
+@pytest.mark.parametrize("variant", ["default", "hard", "constant", "combined"])
+def test_rows_far_from_the_training_rows_get_finite_answers(variant, scale, Estimator, rng):
+    X = rng.standard_normal((40, 2))
+    y = np.where(X[:, 0] > 0, 1.0, -2.0) * X[:, 1]
+    y = y if Estimator is Regressor else (y > 0).astype(int)
+    with warnings.catch_warnings():
+        expect_only_known_warnings()
+        model = build(Estimator, variant).fit(X, y)
+        check_answers(answers(model, scale * X, y))
+
+
+def test_single_precision_has_no_room_for_large_answers(rng):
+    X = rng.standard_normal((40, 2)).astype(np.float32)
+    y = 1e150 * X[:, 0].astype(float)
+    model = Regressor(n_experts=2, random_state=0).fit(X, y)
+    found = model.predict(X)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, y, rtol=1e-3)
+    assert model.gate_proba(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("variant", ["default", "tree", "single"])
+def test_other_columns_at_prediction_are_refused(variant, rng):
+    X, y = rng.standard_normal((40, 2)), rng.standard_normal(40)
+    with warnings.catch_warnings():
+        expect_only_known_warnings()
+        model = build(Regressor, variant).fit(X, y)
+    for wrong in [X[:, :1], X[:0], X[0], [["a", "b"]], np.full((2, 2), np.nan)]:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            model.predict(wrong)
+        check_refusal(caught.value)
