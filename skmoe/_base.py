@@ -6,13 +6,14 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.special import entr
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from ._delegate import takes_no_weights
+from ._delegate import last_step, takes_no_weights
 from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
@@ -27,7 +28,7 @@ from ._sklearn import (
     raise_for_params,
     routing_enabled,
 )
-from .experts import is_batched
+from .experts import count_parameters, is_batched
 from .gates import SoftmaxGate
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
@@ -328,6 +329,71 @@ class BaseMixtureOfExperts(BaseComposition):
         mixture, X = self._ready(X)
         y = self._known_y(X, self.predict(X) if y is None else y)
         return like(X, mixture.posterior(X, y, self.top_k)[1])
+
+    def aic(self, X, y):
+        """Akaike's information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+
+        Returns
+        -------
+        float
+            ``-2 * log-likelihood + 2 * parameters``; NaN, with a warning, where
+            the number of free parameters of a part is not known.
+        """
+        return -2.0 * self._log_likelihood(X, y) + 2.0 * self._count_parameters()
+
+    def bic(self, X, y):
+        """Schwarz's (1978) information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+
+        Returns
+        -------
+        float
+            ``-2 * log-likelihood + log(n) * parameters``; NaN, with a warning,
+            where the number of free parameters of a part is not known.
+        """
+        return -2.0 * self._log_likelihood(X, y) + np.log(len(y)) * self._count_parameters()
+
+    def icl(self, X, y):
+        """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+
+        Returns
+        -------
+        float
+            `bic` plus twice the entropy of the responsibilities: it asks that
+            experts be told apart too.
+        """
+        return self.bic(X, y) + 2.0 * float(entr(self.responsibilities(X, y)).sum())
+
+    def _log_likelihood(self, X, y):
+        return float(self.score_samples(X, y).sum(dtype=np.float64))
+
+    def _count_parameters(self):
+        """Number of free parameters of all parts; NaN, with a warning, if one is unknown."""
+        check_is_fitted(self)
+        counts = {name: count_parameters(e) for name, e in self.named_experts_.items()}
+        counts["gate"] = getattr(last_step(self.gate_), "n_parameters_", np.nan)
+        unknown = [name for name, count in counts.items() if np.isnan(count)]
+        if unknown:
+            warnings.warn(
+                f"the number of free parameters of {unknown} is not known, and the criterion NaN",
+                UserWarning,
+                stacklevel=3,
+            )
+        return sum(counts.values()) + self._count_dispersions()
 
     # ----------------------------------------------------------- conventions
 

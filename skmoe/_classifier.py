@@ -331,5 +331,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     def _question(self):
         return Classes(self.classes_)
 
+    def _count_dispersions(self):
+        return 0
+
     def _store_law(self, training, parameters):
         """Labels have no dispersion to store."""

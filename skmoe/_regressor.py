@@ -302,6 +302,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     def _question(self):
         return Numbers(self.response_, self._dispersion(), self._dispersion().shape[1])
 
+    def _count_dispersions(self):
+        return self.response_.count_parameters(self._dispersion())
+
     def _store_law(self, training, parameters):
         self.response_ = training.law
         dispersion = parameters.dispersion * training.target.scale

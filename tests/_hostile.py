@@ -36,9 +36,10 @@ class Table:
     @property
     def in_single_precision(self):
         """Whether the numbers of X survive where an expert, as trees do, rounds them."""
-        values = np.abs(np.asarray(self.X.toarray() if sparse.issparse(self.X) else self.X))
-        if values.dtype.kind not in "fiub":
+        values = self.X.toarray() if sparse.issparse(self.X) else np.asarray(self.X)
+        if values.dtype.kind not in "fiu":
             return True
+        values = np.abs(values.astype(float))
         smallest = values[values > 0].min(initial=1.0)
         return values.max(initial=0.0) < 1e38 and smallest > 1e-300
 
@@ -86,7 +87,7 @@ def all_rows_equal(table, rng):
 
 
 def few_distinct_rows(table, rng):
-    return _keep(table, np.r_[0:3, rng.integers(3, size=20)])
+    return _keep(table, np.r_[0:3, rng.integers(3, size=20)] % len(table.X))
 
 
 # ------------------------------------------------------------------------------ of X
@@ -175,12 +176,12 @@ def separable(table, rng):
     return replace(table, numbers=100.0 * side, labels=_two_kinds(side.astype(int)))
 
 
-def text_labels(table, rng):
-    return replace(table, labels=np.array(["no", "yes", "perhaps"])[table.labels % 3])
-
-
 def bool_labels(table, rng):
     return replace(table, labels=_two_kinds(table.labels > 0))
+
+
+def text_labels(table, rng):
+    return replace(table, labels=np.array(["no", "yes", "perhaps"])[table.labels % 3])
 
 
 def scaled_y(table, rng):
@@ -310,8 +311,8 @@ TRAITS = {
         constant_column, constant_columns_only, duplicated_columns, more_columns_than_rows,
         one_column, no_columns, scaled_columns, tiny_X, huge_X, far_from_zero, outlier_in_X,
         subnormal_X, largest_X,
-        constant_y, one_class, rare_class, every_row_its_class, separable, text_labels,
-        bool_labels, scaled_y, outlier_in_y, count_y, several_outputs, nan_in_y,
+        constant_y, one_class, rare_class, every_row_its_class, separable, bool_labels,
+        text_labels, scaled_y, outlier_in_y, count_y, several_outputs, nan_in_y,
         zero_weights, all_weights_zero, negative_weights, nan_weights, tiny_weights,
         huge_weights, uneven_weights,
         nan_in_X, integer_X, bool_X, single_precision, read_only, object_numbers, text_column,

@@ -89,7 +89,7 @@ def expect_only_known_warnings():
     warnings.filterwarnings("ignore", "no rows were left for the experts", UserWarning)
     warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
     # scikit-learn's estimators, and its check that numbers are finite, have warnings of their own.
-    warnings.filterwarnings("ignore", module=r"sklearn|scipy")
+    warnings.filterwarnings("ignore", module=r"sklearn|scipy|pandas")
     warnings.filterwarnings("ignore", r".*(reduce|cast)", RuntimeWarning, r"numpy\._?core\.")
 
 

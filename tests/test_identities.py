@@ -1,4 +1,4 @@
-"""What must be equal: a mixture of one and its expert, the parts and the whole, units and orders."""
+"""What must be equal: one expert and its mixture, parts and whole, one unit and another."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 
@@ -100,11 +100,15 @@ def routed(gate, top_k):
 @ROUTES
 @pytest.mark.parametrize(
     "experts",
-    [None, Ridge(), KNeighborsRegressor(30), [("a", Ridge()), ("b", LinearRegression())]],
+    [
+        None,
+        Ridge(),
+        DecisionTreeRegressor(max_depth=2),
+        [("a", Ridge()), ("b", LinearRegression())],
+    ],
     ids=["batched", "ridge", "wrapped", "list"],
 )
 @pytest.mark.parametrize("n_outputs", [1, 2])
-@pytest.mark.filterwarnings("ignore:the experts:UserWarning")
 def test_a_regressor_is_the_mixture_of_its_parts(experts, n_outputs, top_k, table):
     X, y, _ = table
     y = y if n_outputs == 1 else np.column_stack([y, X[:, 2] ** 2])
@@ -144,7 +148,8 @@ def test_a_classifier_is_the_mixture_of_its_parts(experts, top_k, table):
     assert_array_equal(model.predict(X), model.classes_[mixed.argmax(axis=1)])
     assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
     codes = np.searchsorted(model.classes_, y)
-    joint = g * proba[np.arange(N), :, codes]
+    # A class that a forest holds impossible counts as all but impossible.
+    joint = g * np.maximum(proba[np.arange(N), :, codes], np.finfo(float).tiny)
     assert_allclose(model.score_samples(X, y), np.log(joint.sum(axis=1)), rtol=1e-6)
     bayes = joint / joint.sum(axis=1, keepdims=True)
     assert_allclose(model.responsibilities(X, y), bayes, atol=1e-6)
@@ -180,7 +185,7 @@ def test_the_median_is_where_the_distribution_function_is_one_half(table):
 
 
 def test_lower_bound_and_usage_are_those_of_the_stored_model(table, rng):
-    X, y, labels = table
+    X, _, labels = table
     weights = rng.uniform(0.5, 2, size=N)
     model = classifier(LogisticRegression(C=0.5)).fit(X, labels, sample_weight=weights)
     # One half of ||w||^2 / C for each expert, and the gate's own.
@@ -233,7 +238,7 @@ def test_routing_is_read_again_at_prediction_and_asks_no_more_than_it_must(table
 
 
 @pytest.mark.parametrize("top_k", [None, 1])
-@pytest.mark.parametrize(("scale", "shift"), [(1e-9, 0.0), (1e9, 0.0), (3.0, 1e4), (-1.0, 0.0)])
+@pytest.mark.parametrize(("scale", "shift"), [(1e-9, 0.0), (1e9, 0.0), (3.0, 1e4)])
 def test_units_of_y_do_not_matter(scale, shift, top_k, table):
     X, y, _ = table
     plain = regressor(top_k=top_k).fit(X, y)
@@ -285,24 +290,23 @@ def test_the_order_of_experts_does_not_matter(table):
 # Batched and wrapped are two routes to one model -------------------------------------------
 
 
-@pytest.mark.parametrize("top_k", [None, 1])
 @pytest.mark.parametrize(
     "expert",
     [
         LinearRegression(),
         Ridge(alpha=2.0),
-        make_pipeline(StandardScaler(), Ridge(alpha=2.0)),
+        make_pipeline(PolynomialFeatures(), Ridge(alpha=2.0)),
         LogisticRegression(tol=1e-10, max_iter=10000),
         LogisticRegression(C=0.2, tol=1e-10, max_iter=10000),
     ],
     ids=repr,
 )
-def test_batched_and_wrapped_experts_agree(expert, top_k, table):
+def test_batched_and_wrapped_experts_agree(expert, table):
     X, y, labels = table
     labelled = hasattr(expert, "predict_proba")
     make, target = (classifier, labels) if labelled else (regressor, y)
     resp = np.eye(2)[(X[:, 0] > 0).astype(int)] * 0.6 + 0.2
-    params = {"init": resp, "n_experts": 2, "tol": 1e-12, "max_iter": 3000, "top_k": top_k}
+    params = {"init": resp, "n_experts": 2, "tol": 1e-12, "max_iter": 3000}
     batched = make(expert, **params).fit(X, target)
     wrapped = make([("a", expert), ("b", clone(expert))], **params).fit(X, target)
     assert_allclose(batched.lower_bound_, wrapped.lower_bound_, atol=1e-6)

@@ -2,11 +2,19 @@
 
 from .._delegate import fit_prefix, last_step
 from .._errors import naming
+from ._count import count_parameters
 from ._linear import LinearBank, is_linear
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped import WrappedBank
 
-__all__ = ["LinearBank", "LogisticBank", "WrappedBank", "is_batched", "make_batch"]
+__all__ = [
+    "LinearBank",
+    "LogisticBank",
+    "WrappedBank",
+    "count_parameters",
+    "is_batched",
+    "make_batch",
+]
 
 
 def is_batched(estimator, labels):

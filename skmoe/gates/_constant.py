@@ -30,6 +30,8 @@ class ConstantGate(GateMixin, BaseEstimator):
         The mixing weights; their sum is one.
     penalty_ : float
         What the prior takes from the objective.
+    n_parameters_ : int
+        Number of free parameters.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -85,6 +87,12 @@ class ConstantGate(GateMixin, BaseEstimator):
         self.weights_ = np.maximum(mass / mass.sum(), np.finfo(float).tiny)
         self.penalty_ = float(-self.prior * np.log(self.weights_).sum()) if self.prior else 0.0
         return self
+
+    @property
+    def n_parameters_(self):
+        """Number of free parameters: the weights sum to one."""
+        check_is_fitted(self)
+        return len(self.weights_) - 1
 
     def predict_log_proba(self, X):
         """Log-probabilities of the experts, the same in every row.

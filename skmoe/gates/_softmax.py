@@ -48,6 +48,8 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         Newton steps taken.
     penalty_ : float
         What the penalty takes from the objective.
+    n_parameters_ : int
+        Number of free parameters.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -111,6 +113,12 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         )
         trainer.write(self, iterate)
         return self
+
+    @property
+    def n_parameters_(self):
+        """Number of free parameters; the last expert is the reference of the others."""
+        check_is_fitted(self)
+        return (len(self.coef_) - 1) * (self.coef_.shape[1] + 1)
 
     def predict_log_proba(self, X):
         """Log-probabilities of the experts.

@@ -149,8 +149,30 @@ class Gaussian(BaseEstimator):
         return float(experts + self.prior * prior.sum())
 
     def variance(self, dispersion):
-        """Return the variances (K, m) of y around the prediction."""
+        """Return the variances of y around the prediction.
+
+        Parameters
+        ----------
+        dispersion : ndarray of shape (K, m)
+
+        Returns
+        -------
+        ndarray of shape (K, m)
+        """
         return np.square(dispersion)
+
+    def count_parameters(self, dispersion):
+        """Return the number of free parameters of dispersions.
+
+        Parameters
+        ----------
+        dispersion : ndarray of shape (K, m)
+
+        Returns
+        -------
+        int
+        """
+        return dispersion.shape[1] if self.shared else dispersion.size
 
     def cdf(self, y, mean, dispersion):
         """Distribution functions of the experts.
