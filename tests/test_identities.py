@@ -64,10 +64,8 @@ def test_one_expert_is_the_plain_estimator(expert, listed, weighted, table, rng)
     labelled = hasattr(expert, "predict_proba")
     y = labels if labelled else numbers
     weights = rng.uniform(0.5, 2, size=N) if weighted else None
-    experts, make = (
-        ([("only", expert)] if listed else expert),
-        classifier if labelled else regressor,
-    )
+    make = classifier if labelled else regressor
+    experts = [("only", expert)] if listed else expert
     model = make(experts, n_experts=1).fit(X, y, sample_weight=weights)
     key = f"{expert.steps[-1][0]}__sample_weight" if hasattr(expert, "steps") else "sample_weight"
     plain = clone(expert).fit(X, y, **({key: weights} if weighted else {}))

@@ -13,6 +13,11 @@ import numpy as np
 from .._numerics import BLOCK_ROWS, blocks, column_dots, row_max, row_sum
 from ._engine import e_step
 
+#: Of more rows than this, every fourth block stands for the gate's curvature: it only
+#: gives a direction, and costs more than all else.
+_CURVATURE_ROWS = 16 * BLOCK_ROWS
+_CURVATURE_STRIDE = 4
+
 
 @dataclass(frozen=True)
 class LinearParameters:
@@ -48,7 +53,7 @@ class Statistics:
     gate_gradient : ndarray of shape (K, p)
         Of (r - w g) z.
     pairs : ndarray of shape (K (K - 1) / 2, p, p) or None
-        Of w g_a g_b z z', for the Hessian of the gate.
+        Of w g_a g_b z z', for the Hessian of the gate; an estimate, where rows are many.
     log_likelihood : float
     """
 
@@ -114,12 +119,12 @@ class _Block:
         np.subtract(self.log_height, density, out=density)
         return e_step(self.log_gate.T, density.T, top_k)[1]
 
-    def add_to(self, total, weights):
+    def add_to(self, total, weights, curvature):
         """Add the sums over this block; `weights` (b,), or None for ones."""
         if weights is not None:
             self.resp *= weights
             self.gate *= weights
-        if total.pairs is not None:
+        if curvature:
             self._add_pairs(total.pairs, weights)
         self._add_grams(total.grams, self.resp)
         for j in range(self.residual.shape[1]):
@@ -204,13 +209,18 @@ class LinearFold:
             pairs=np.zeros((n_experts * (n_experts - 1) // 2, p, p)) if curvature else None,
             log_likelihood=0.0,
         )
-        for rows, block in self._blocks(parameters):
+        stride = _CURVATURE_STRIDE if len(self.y) > _CURVATURE_ROWS else 1
+        seen = 0.0
+        for number, (rows, block) in enumerate(self._blocks(parameters)):
             if resp is None:
                 total.log_likelihood += float(self.weights[rows] @ block.expect(top_k))
             else:
                 np.copyto(block.resp, resp[rows].T)
-            block.add_to(total, None if self.unit else self.weights[rows])
+            taken = curvature and number % stride == 0
+            seen += self.weights[rows].sum() if taken else 0.0
+            block.add_to(total, None if self.unit else self.weights[rows], taken)
         total.grams[:, :, -1] = total.grams[:, -1]
         if curvature:
             total.pairs[:, :, -1] = total.pairs[:, -1]
+            total.pairs *= self.weights.sum() / seen
         return total
