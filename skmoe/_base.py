@@ -400,20 +400,25 @@ class BaseMixtureOfExperts(BaseComposition):
     def __sklearn_tags__(self):
         """What all parts take, the mixture takes."""
         tags = super().__sklearn_tags__()
-        parts = [get_tags(part) for part in self._part_templates()]
+        templates = [*self._gate_templates(), *self._expert_templates()]
+        parts = [get_tags(part) for part in templates]
         tags.input_tags.sparse = all(part.input_tags.sparse for part in parts)
         tags.input_tags.allow_nan = all(part.input_tags.allow_nan for part in parts)
         tags.target_tags.required = True
         return tags
 
-    def _part_templates(self):
-        """Gate and experts as given, where they are estimators."""
+    def _gate_templates(self):
+        """The gate, where it is an estimator; what is none is refused by name in `fit`."""
+        gate = "softmax" if self.gate is None else self.gate
+        gate = GATES[gate]() if isinstance(gate, str) and gate in GATES else gate
+        return [gate] if is_estimator(gate) else []
+
+    def _expert_templates(self):
+        """The experts as given, where they are estimators."""
         experts = self.experts if isinstance(self.experts, list) else [("", self.experts)]
-        gate = SoftmaxGate() if self.gate is None or self.gate == "softmax" else self.gate
         found = [entry[-1] for entry in experts if isinstance(entry, tuple)]
         found = [self._default_expert() if expert is None else expert for expert in found]
-        # What is no estimator is refused by name in `fit`.
-        return [part for part in [gate, *found] if is_estimator(part)]
+        return [part for part in found if is_estimator(part)]
 
     def _sk_visual_block_(self):
         """Gate and experts, side by side."""

@@ -33,7 +33,7 @@ def weight_parameter(estimator):
         return "sample_weight"
     kinds = [p.kind for p in inspect.signature(estimator.fit).parameters.values()]
     if inspect.Parameter.VAR_KEYWORD in kinds:
-        inner = next((getattr(estimator, name) for name in _WRAPPED if _has(estimator, name)), None)
+        inner = _wrapped_by(estimator)
         if inner is not None and weight_parameter(inner) is not None:
             return weight_parameter(inner)
     return None
@@ -44,8 +44,10 @@ def takes_no_weights(estimator):
     return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
 
 
-def _has(estimator, name):
-    return hasattr(getattr(estimator, name, None), "fit")
+def _wrapped_by(estimator):
+    """The estimator that another one hands its fit parameters on to, or None."""
+    inner = (getattr(estimator, name, None) for name in _WRAPPED)
+    return next((one for one in inner if hasattr(one, "fit")), None)
 
 
 def weighted_rows(weights, offset):
@@ -107,9 +109,11 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
         return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)
     rows = taught_rows(estimator, weights, offset)
-    if name is not None:
+    if name is not None and routing_enabled():
+        params["sample_weight"] = weights
+        _request_weights(estimator)
+    elif name is not None:
         params[name] = weights
-        _request_weights(estimator, name)
     if len(rows) < len(weights) or name is None:
         params = {key: _rows_of(value, rows, len(weights)) for key, value in params.items()}
         X, y = take(X, rows), y[rows]
@@ -123,20 +127,24 @@ def _rows_of(value, rows, n):
     return value
 
 
-def _request_weights(estimator, name):
-    """Under metadata routing, let the last step of a pipeline ask for its weights."""
-    if not routing_enabled():
-        return
-    while isinstance(estimator, Pipeline):
+def _request_weights(estimator):
+    """Under metadata routing, let the part that is to have the weights ask for them, alone."""
+    if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
             _set_request(step, False)
-        estimator = estimator.steps[-1][1]
-    _set_request(estimator, True)
+        _request_weights(estimator.steps[-1][1])
+    elif has_fit_parameter(estimator, "sample_weight"):
+        _set_request(estimator, True)
+    else:
+        _request_weights(_wrapped_by(estimator))
 
 
 def _set_request(step, value):
     if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
         step.set_fit_request(sample_weight=value)
+    if "sample_weight" in inspect.signature(getattr(step, "score", len)).parameters:
+        # A search that fits with weights still scores without, as it does without routing.
+        step.set_score_request(sample_weight=False)
 
 
 def last_step(estimator):

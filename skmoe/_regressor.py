@@ -313,6 +313,6 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     def __sklearn_tags__(self):
         """Several outputs where all experts take them."""
         tags = super().__sklearn_tags__()
-        experts = [get_tags(part) for part in self._part_templates()[1:]]
+        experts = [get_tags(part) for part in self._expert_templates()]
         tags.target_tags.multi_output = all(e.target_tags.multi_output for e in experts)
         return tags

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -129,17 +130,16 @@ def test_metadata_lose_the_rows_without_weight(task, halves):
 
 
 @pytest.mark.parametrize("piped", [False, True])
-@pytest.mark.parametrize("top_k", [None, 1])
-def test_weights_need_no_request(task, halves, piped, top_k, rng):
+@pytest.mark.parametrize("shared", [False, True])
+def test_weights_need_no_request(task, halves, piped, shared, rng):
     Estimator, Spy, X, y = task
     weights = rng.uniform(0.5, 2, size=N)
     expert = make_pipeline(StandardScaler(), Spy()) if piped else Spy()
-    resp = halves * 0.8 + 0.1
-    params = {"n_experts": 2, "init": resp, "max_iter": 1, "top_k": top_k}
+    share = halves * 0.8 + 0.1 if shared else halves
+    params = {"n_experts": 2, "init": share, "max_iter": 1}
     with config_context(enable_metadata_routing=True):
         model = Estimator(expert, **params).fit(X, y, sample_weight=weights)
     plain = Estimator(expert, **params).fit(X, y, sample_weight=weights)
-    share = halves if top_k else resp
     for k, pair in enumerate(zip(model.experts_, plain.experts_, strict=True)):
         routed, expected = (e[-1].seen_ if piped else e.seen_ for e in pair)
         assert_allclose(expected["sample_weight"], (share[:, k] * weights)[share[:, k] > 0])
@@ -155,14 +155,27 @@ def test_real_estimators_fit_under_routing(task, rng):
         expected = model.fit(X, y, sample_weight=weights).predict(X)
         with config_context(enable_metadata_routing=True):
             assert_array_equal(model.fit(X, y, sample_weight=weights).predict(X), expected)
-            outer = make_pipeline(StandardScaler(), model.set_fit_request(sample_weight=True))
+            scaler = StandardScaler().set_fit_request(sample_weight=False)
+            outer = make_pipeline(scaler, model.set_fit_request(sample_weight=True))
             outer.fit(X, y, sample_weight=weights)
+            assert_allclose(outer[-1].expert_usage_, model.expert_usage_, atol=1e-2)
 
 
 def test_without_routing_metadata_are_refused(task):
     Estimator, Spy, X, y = task
-    with pytest.raises(ValueError, match="metadata routing is not enabled"):
+    with pytest.raises(ValueError, match="enable_metadata_routing=True"):
         Estimator(Spy(), n_experts=2).fit(X, y, price=np.arange(N))
+
+
+def test_weights_reach_what_a_search_fits(table, rng):
+    X, y, _ = table
+    weights = rng.uniform(0.5, 2, size=N)
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=2)
+    model = MixtureOfExpertsRegressor(search, n_experts=2, max_iter=2, random_state=0)
+    expected = model.fit(X, y, sample_weight=weights).predict(X)
+    with config_context(enable_metadata_routing=True):
+        assert_array_equal(model.fit(X, y, sample_weight=weights).predict(X), expected)
+    assert model.experts_[0].best_params_["alpha"] in (0.1, 10.0)
 
 
 # Warm start --------------------------------------------------------------------------------
@@ -174,19 +187,20 @@ def test_warm_start_goes_on_where_the_last_fit_ended(task, experts):
     if experts is not None:
         labelled = Estimator is MixtureOfExpertsClassifier
         experts = [("a", GaussianNB()), ("b", GaussianNB())] if labelled else None
-    params = {"n_experts": 2, "random_state": 0, "tol": 1e-9}
-    model = Estimator(experts, warm_start=True, max_iter=3, **params).fit(X, y)
-    reached = model.lower_bound_
-    for _ in range(3):
-        model.fit(X, y)
-        assert model.n_iter_ <= 3
-        assert model.lower_bound_ >= reached - 1e-3
-        reached = model.lower_bound_
+    params = {"n_experts": 2, "random_state": 0, "tol": 1e-8, "max_iter": 500}
+    model = Estimator(experts, warm_start=True, **params).fit(X, y)
+    assert model.starts_[0]["kind"] != "warm"
+    reached, prediction = model.lower_bound_, model.predict(X)
+    # Another seed draws other starts: the model that was reached is what counts.
+    model.set_params(random_state=1).fit(X, y)
     assert [start["kind"] for start in model.starts_] == ["warm"]
-    model.set_params(max_iter=500).fit(X, y)
-    after = model.fit(X, y).n_iter_
-    assert after <= 5
-    # A cold fit draws its starts.
+    assert model.lower_bound_ >= reached - 1e-6
+    assert (model.predict(X) == prediction).mean() > 0.99 or np.allclose(
+        model.predict(X), prediction, atol=1e-2
+    )
+    # On other rows it goes on from what it makes of them.
+    model.fit(X[::2], y[::2])
+    assert [start["kind"] for start in model.starts_] == ["warm"]
     assert model.set_params(warm_start=False).fit(X, y).starts_[0]["kind"] != "warm"
 
 
@@ -226,11 +240,11 @@ def test_each_side_sees_the_columns_it_is_given(task, selection, side):
     other = model.experts_[0] if side == "gate_features" else model.gate_
     assert part.feature_names_in_.tolist() == [frame.columns[j] for j in positions]
     assert other.feature_names_in_.tolist() == ["a", "b", "c"]
-    assert part.coef_.shape[1] == len(positions)
+    assert part.n_features_in_ == len(positions)
     # The same as on the array, by position.
     by_position = Estimator(**{side: positions}, **params).fit(X, y)
-    assert_array_equal(model.predict(frame), by_position.predict(X))
-    assert_array_equal(model.gate_proba(frame), by_position.gate_proba(X))
+    assert_allclose(model.expert_predict(frame), by_position.expert_predict(X), atol=1e-9)
+    assert_allclose(model.gate_proba(frame), by_position.gate_proba(X), atol=1e-9)
     # Columns that a side does not see say nothing to it.
     changed = X + 10.0 * (~np.isin(np.arange(3), positions))
     method = "gate_proba" if side == "gate_features" else "expert_predict"
@@ -376,7 +390,7 @@ def test_a_gate_that_sees_no_missing_values_needs_to_take_none(table):
         ("mean", LinearRegression()),
     ]
     model = MixtureOfExpertsRegressor(experts, gate_features=[0, 1], random_state=0, max_iter=3)
-    with pytest.raises(ValueError, match="expert 'mean' failed in fit.*(?s:.)*SimpleImputer"):
+    with pytest.raises(ValueError, match=r"expert 'mean' failed in fit(?s:.)*SimpleImputer"):
         model.fit(X, y)
     model.set_params(mean="drop")
     assert np.isfinite(model.fit(X, y).predict(X)).all()
