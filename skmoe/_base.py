@@ -8,15 +8,15 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.special import entr
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from ._delegate import last_step, takes_no_weights
+from ._delegate import last_step
 from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
+from ._notices import Reporter, warn_of_ending, warn_of_resampling
 from ._parts import GATES, check_expert, is_estimator, resolve_experts, resolve_gate, seed_parts
 from ._search import Settings
 from ._sklearn import (
@@ -136,8 +136,8 @@ class BaseMixtureOfExperts(BaseComposition):
         self.expert_columns_ = resolve_columns(X, self.expert_features, "expert_features")
         target = self._target(y, weights)
         data = Data(X, target, weights, self.gate_columns_, self.expert_columns_)
-        self._warn_of_resampling(parts, weights)
-        settings = Settings(self.tol, self.max_iter, self.top_k, _Reporter(self.verbose))
+        warn_of_resampling(parts.named, weights)
+        settings = Settings(self.tol, self.max_iter, self.top_k, Reporter(self.verbose))
         fitting = Fitting(data, parts, settings, self.n_jobs, rng)
         training, result, log = fitting.run(
             init=self.init if isinstance(self.init, str) else "auto",
@@ -146,7 +146,7 @@ class BaseMixtureOfExperts(BaseComposition):
         )
         self._store(training, result, parts)
         self.starts_ = log
-        self._warn_of_ending()
+        warn_of_ending(self)
 
     def _resolve_parts(self, rng):
         """Return seeded clones of all parts, checked."""
@@ -165,7 +165,7 @@ class BaseMixtureOfExperts(BaseComposition):
         if not isinstance(self.init, str):
             return check_init(self.init, len(y), n_experts)
         if previous is not None and previous.n_experts_ == n_experts:
-            return previous.responsibilities(X, y)
+            return check_init(previous.responsibilities(X, y), len(y), n_experts)
         return None
 
     def _kind_of_given(self, previous):
@@ -185,34 +185,6 @@ class BaseMixtureOfExperts(BaseComposition):
         self.converged_ = result.converged
         self.stop_reason_ = result.stop_reason
         self._store_law(training, parameters)
-
-    def _warn_of_resampling(self, parts, weights):
-        if len(parts.named) == 1 and (weights == 1).all():
-            return
-        names = [name for name, expert in parts.named if takes_no_weights(expert)]
-        if names:
-            warnings.warn(
-                f"the experts {names} take no sample_weight: each is fitted to rows drawn, with "
-                "a seed, in proportion to responsibilities × weights",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_ending(self):
-        if self.starved_experts_:
-            warnings.warn(
-                f"no rows were left for the experts {self.starved_experts_}: they keep their last "
-                "fit; fewer experts or other starts (random_state, n_init) may serve better",
-                UserWarning,
-                stacklevel=5,
-            )
-        if self.stop_reason_.startswith("max_iter"):
-            warnings.warn(
-                f"EM did not converge: {self.stop_reason_} before an iteration gained less than "
-                f"tol={self.tol:g}; raise max_iter or tol",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
 
     # --------------------------------------------------------------- routing
 
@@ -431,17 +403,6 @@ class BaseMixtureOfExperts(BaseComposition):
         return VisualBlock(
             "parallel", [gate, *(expert for _, expert in experts)], names=names, dash_wrapped=False
         )
-
-
-class _Reporter:
-    """Prints the progress of EM where `verbose` asks for it."""
-
-    def __init__(self, verbose):
-        self.verbose = verbose
-
-    def __call__(self, label, iteration, objective):
-        if self.verbose:
-            print(f"[skmoe] {label}: iteration {iteration}, objective {objective:.6f}")
 
 
 def _forget(estimator):

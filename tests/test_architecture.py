@@ -36,7 +36,7 @@ LAYERS = [
     "em _multinomial routing distributions _target",
     "gates experts responses em._start _delegate",
     "_mixture _training _folding _features _search _fitting",
-    "_parts _inputs _base _regressor _classifier",
+    "_parts _inputs _notices _base _regressor _classifier",
     "datasets _cli __main__",
 ]
 ROOMS = [

@@ -1,0 +1,53 @@
+"""What a fit tells its user: warnings, and progress where it is asked for."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from ._delegate import takes_no_weights
+
+#: From here up to the line that called ``fit``.
+_STACK = 5
+
+
+def warn_of_resampling(named, weights):
+    """Warn of experts that are fitted to drawn rows for want of sample weights."""
+    if len(named) == 1 and (weights == 1).all():
+        return
+    names = [name for name, expert in named if takes_no_weights(expert)]
+    if names:
+        warnings.warn(
+            f"the experts {names} take no sample_weight: each is fitted to rows drawn, with a "
+            "seed, in proportion to responsibilities × weights",
+            UserWarning,
+            stacklevel=_STACK,
+        )
+
+
+def warn_of_ending(model):
+    """Warn of experts that ended without rows, and of a fit that has not converged."""
+    if model.starved_experts_:
+        warnings.warn(
+            f"no rows were left for the experts {model.starved_experts_}: they keep their last "
+            "fit; fewer experts or other starts (random_state, n_init) may serve better",
+            UserWarning,
+            stacklevel=_STACK,
+        )
+    if model.stop_reason_.startswith("max_iter"):
+        warnings.warn(
+            f"EM did not converge: {model.stop_reason_} before an iteration gained less than "
+            f"tol={model.tol:g}; raise max_iter or tol",
+            ConvergenceWarning,
+            stacklevel=_STACK,
+        )
+
+
+class Reporter:
+    """Prints the progress of EM where `verbose` asks for it."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+
+    def __call__(self, label, iteration, objective):
+        if self.verbose:
+            print(f"[skmoe] {label}: iteration {iteration}, objective {objective:.6f}")
