@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from ._delegate import last_step
+from ._design import read_only
 from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
@@ -236,7 +237,7 @@ class BaseMixtureOfExperts(BaseComposition):
     def _ready(self, X):
         """Return the mixture, and X validated."""
         mixture = self._mixture()
-        return mixture, check_X(self, X, reset=False)
+        return mixture, read_only(check_X(self, X, reset=False))
 
     def gate_proba(self, X):
         """Probabilities of the experts by the gate alone, before top-k routing.

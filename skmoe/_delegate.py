@@ -142,9 +142,9 @@ def _request_weights(estimator):
 def _set_request(step, value):
     if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
         step.set_fit_request(sample_weight=value)
+    # A search hands the weights it is given to its scores too.
     if "sample_weight" in inspect.signature(getattr(step, "score", len)).parameters:
-        # A search that fits with weights still scores without, as it does without routing.
-        step.set_score_request(sample_weight=False)
+        step.set_score_request(sample_weight=value)
 
 
 def last_step(estimator):

@@ -23,10 +23,16 @@ _DENSE_ENTRIES = 2**20
 
 
 def read_only(values):
-    """Return a view of an array into which an estimator cannot write; other things as they are."""
+    """Return what an estimator may be handed: it cannot write into the array or data frame given.
+
+    Sparse matrices are returned as they are, since many estimators sort them in place.
+    """
     if isinstance(values, np.ndarray):
         values = values.view()
         values.flags.writeable = False
+    elif hasattr(values, "iloc"):
+        # Copied when it is written to, as of pandas 3.
+        values = values.copy(deep=False)
     return values
 
 

@@ -34,4 +34,4 @@ def as_numeric(X):
     """Return X as finite float64 values, CSR where it is sparse, copied only where it must be."""
     # The check adds all numbers up first; where that overflows it looks at each.
     with np.errstate(over="ignore", invalid="ignore"):
-        return check_array(X, accept_sparse="csr", dtype=np.float64)
+        return check_array(X, accept_sparse="csr", dtype=np.float64, input_name="X")

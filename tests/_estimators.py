@@ -68,6 +68,22 @@ class WritingRegressor(LinearRegression):
         return super().fit(X, y, sample_weight)
 
 
+class WritingPredictor(LinearRegression):
+    """Writes into X when it is asked to predict."""
+
+    def predict(self, X):
+        X[:1] = 0.0
+        return super().predict(X)
+
+
+class WritingFrameRegressor(LinearRegression):
+    """Writes into the data frame that ``fit`` is handed."""
+
+    def fit(self, X, y, sample_weight=None):
+        X.iloc[:1] = 0.0
+        return super().fit(X, y, sample_weight)
+
+
 class WritingTransformer(BaseEstimator):
     """Writes into X when it is asked to transform it."""
 

@@ -35,13 +35,15 @@ class Table:
 
     @property
     def in_single_precision(self):
-        """Whether the numbers of X survive where an expert, as trees do, rounds them."""
-        values = self.X.toarray() if sparse.issparse(self.X) else np.asarray(self.X)
-        if values.dtype.kind not in "fiu":
+        """Whether all numbers survive where an expert, as trees do, rounds them."""
+        if "text_column" in self.traits:
             return True
-        values = np.abs(values.astype(float))
+        values = self.X.toarray() if sparse.issparse(self.X) else np.asarray(self.X)
+        values = np.abs(values.astype(float)).ravel()
+        if self.weights is not None:
+            values = np.append(values, np.abs(self.weights))
         smallest = values[values > 0].min(initial=1.0)
-        return values.max(initial=0.0) < 1e38 and smallest > 1e-300
+        return values.max(initial=0.0) < 1e38 and smallest > 1e-38
 
 
 def draw(seed):
@@ -114,10 +116,6 @@ def one_column(table, rng):
     return replace(table, X=table.X[:, :1])
 
 
-def no_columns(table, rng):
-    return replace(table, X=table.X[:, :0], refusable=True)
-
-
 def scaled_columns(table, rng):
     return replace(table, X=table.X * 10.0 ** rng.integers(-150, 151, size=table.X.shape[1]))
 
@@ -168,7 +166,9 @@ def rare_class(table, rng):
 
 def every_row_its_class(table, rng):
     table = _keep(table, slice(0, 12))
-    return replace(table, labels=np.arange(len(table.X)), refusable=len(table.X) < 2)
+    return replace(
+        table, labels=np.arange(len(table.X)), refusable=table.refusable or len(table.X) < 2
+    )
 
 
 def separable(table, rng):
@@ -186,6 +186,10 @@ def text_labels(table, rng):
 
 def scaled_y(table, rng):
     return replace(table, numbers=table.numbers * 10.0 ** rng.integers(-150, 151))
+
+
+def vanishing_y(table, rng):
+    return replace(table, numbers=table.numbers * 1e-200)
 
 
 def outlier_in_y(table, rng):
@@ -253,6 +257,10 @@ def uneven_weights(table, rng):
 # -------------------------------------- of the container: last, after all that needs an array
 
 
+def no_columns(table, rng):
+    return replace(table, X=table.X[:, :0], refusable=True)
+
+
 def nan_in_X(table, rng):
     X = table.X.copy()
     X[rng.integers(len(X)), :1] = rng.choice([np.nan, np.inf, -np.inf])
@@ -309,13 +317,13 @@ TRAITS = {
     for trait in [
         one_row, fewer_rows_than_experts, all_rows_equal, few_distinct_rows,
         constant_column, constant_columns_only, duplicated_columns, more_columns_than_rows,
-        one_column, no_columns, scaled_columns, tiny_X, huge_X, far_from_zero, outlier_in_X,
+        one_column, scaled_columns, tiny_X, huge_X, far_from_zero, outlier_in_X,
         subnormal_X, largest_X,
         constant_y, one_class, rare_class, every_row_its_class, separable, bool_labels,
-        text_labels, scaled_y, outlier_in_y, count_y, several_outputs, nan_in_y,
+        text_labels, scaled_y, vanishing_y, outlier_in_y, count_y, several_outputs, nan_in_y,
         zero_weights, all_weights_zero, negative_weights, nan_weights, tiny_weights,
         huge_weights, uneven_weights,
-        nan_in_X, integer_X, bool_X, single_precision, read_only, object_numbers, text_column,
-        sparse_X, data_frame,
+        no_columns, nan_in_X, integer_X, bool_X, single_precision, read_only, object_numbers,
+        text_column, sparse_X, data_frame,
     ]
 }  # fmt: skip

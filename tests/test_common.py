@@ -98,16 +98,18 @@ def test_checks_of_more_variants(estimator, check):
 @pytest.mark.parametrize(
     "check",
     [
-        estimator_checks.check_dataframe_column_names_consistency,
-        estimator_checks.check_param_validation,
-        estimator_checks.check_inplace_ensure_writeable,
-        estimator_checks.check_readonly_memmap_input,
-        estimator_checks.check_all_zero_sample_weights_error,
-        estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+        "check_dataframe_column_names_consistency",
+        "check_param_validation",
+        "check_inplace_ensure_writeable",
+        "check_readonly_memmap_input",
+        "check_all_zero_sample_weights_error",
+        "check_do_not_raise_errors_in_init_or_set_params",
     ],
 )
 def test_checks_outside_the_generator(estimator, check):
-    check(type(estimator).__name__, estimator)
+    if not hasattr(estimator_checks, check):
+        pytest.skip(f"this version of scikit-learn has no {check}")
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 
 
 # Parameters --------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from tests._estimators import (
     DyingRegressor,
     Raising,
     UnweightedClassifier,
+    WritingFrameRegressor,
+    WritingPredictor,
     WritingRegressor,
     WritingTransformer,
 )
@@ -167,6 +169,13 @@ def test_missing_values_are_said_to_be_the_gates_or_the_experts(table):
         model.fit(X, y)
 
 
+def test_infinite_values_are_refused_without_a_warning(table):
+    X, y, _ = table
+    X[:2, 0] = np.inf, -np.inf
+    with pytest.raises(ValueError, match="gate SoftmaxGate failed in fit: Input X contains inf"):
+        Regressor().fit(X, y)
+
+
 @pytest.mark.parametrize("gate", [ConstantGate(), HistGradientBoostingClassifier(max_iter=3)])
 def test_missing_values_pass_where_all_parts_take_them(gate, table):
     X, y, labels = table
@@ -276,6 +285,23 @@ def test_experts_may_not_write_into_what_they_are_handed(argument, table):
     np.testing.assert_array_equal(y, before[1])
     assert X.flags.writeable
     assert y.flags.writeable
+
+
+def test_experts_may_not_write_into_what_they_predict(table):
+    X, y, _ = table
+    known = FrozenEstimator(LinearRegression().fit(X, y))
+    model = Regressor(**pair(known)).fit(X, y)
+    model.named_experts_["bad"] = WritingPredictor().fit(X, y)
+    with pytest.raises(ValueError, match=r"expert 'bad' failed in prediction: .*read-only"):
+        model.predict(X)
+
+
+@pytest.mark.skipif(int(pd.__version__.split(".")[0]) < 3, reason="no copy on write")
+def test_what_experts_write_into_a_data_frame_is_not_in_the_one_given(table):
+    X, y, _ = table
+    frame = pd.DataFrame(X, columns=list("abc"))
+    Regressor(WritingFrameRegressor(), n_experts=1).fit(frame, y)
+    np.testing.assert_array_equal(frame, X)
 
 
 def test_transformers_before_batched_experts_may_not_write_into_X(table):

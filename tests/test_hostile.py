@@ -153,7 +153,7 @@ def test_the_generator_is_hostile_and_not_hopeless():
 
 
 @pytest.mark.parametrize("Estimator", [Regressor, Classifier])
-@pytest.mark.parametrize("scale", [1e3, 1e12, 1e60, 1e150])
+@pytest.mark.parametrize("scale", [1e3, 1e12, 1e60, 1e200])
 @pytest.mark.parametrize("variant", ["default", "hard", "constant", "combined"])
 def test_rows_far_from_the_training_rows_get_finite_answers(variant, scale, Estimator, rng):
     X = rng.standard_normal((40, 2))

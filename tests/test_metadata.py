@@ -167,15 +167,18 @@ def test_without_routing_metadata_are_refused(task):
         Estimator(Spy(), n_experts=2).fit(X, y, price=np.arange(N))
 
 
-def test_weights_reach_what_a_search_fits(table, rng):
+@pytest.mark.parametrize("piped", [False, True])
+def test_weights_reach_what_a_search_fits(piped, table, rng):
     X, y, _ = table
     weights = rng.uniform(0.5, 2, size=N)
-    search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=2)
+    inner = make_pipeline(StandardScaler(), Ridge()) if piped else Ridge()
+    # A grid of one, as versions of scikit-learn differ in whether weights count in its scores.
+    search = GridSearchCV(inner, {"ridge__alpha" if piped else "alpha": [5.0]}, cv=2)
     model = MixtureOfExpertsRegressor(search, n_experts=2, max_iter=2, random_state=0)
     expected = model.fit(X, y, sample_weight=weights).predict(X)
     with config_context(enable_metadata_routing=True):
         assert_array_equal(model.fit(X, y, sample_weight=weights).predict(X), expected)
-    assert model.experts_[0].best_params_["alpha"] in (0.1, 10.0)
+    assert not np.allclose(model.fit(X, y).predict(X), expected)
 
 
 # Warm start --------------------------------------------------------------------------------
@@ -185,8 +188,9 @@ def test_weights_reach_what_a_search_fits(table, rng):
 def test_warm_start_goes_on_where_the_last_fit_ended(task, experts):
     Estimator, _, X, y = task
     if experts is not None:
-        labelled = Estimator is MixtureOfExpertsClassifier
-        experts = [("a", GaussianNB()), ("b", GaussianNB())] if labelled else None
+        experts = [("a", Ridge()), ("b", LinearRegression())]
+        if Estimator is MixtureOfExpertsClassifier:
+            experts = [("a", LogisticRegression()), ("b", LogisticRegression(C=0.1))]
     params = {"n_experts": 2, "random_state": 0, "tol": 1e-8, "max_iter": 500}
     model = Estimator(experts, warm_start=True, **params).fit(X, y)
     assert model.starts_[0]["kind"] != "warm"
@@ -194,7 +198,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(task, experts):
     # Another seed draws other starts: the model that was reached is what counts.
     model.set_params(random_state=1).fit(X, y)
     assert [start["kind"] for start in model.starts_] == ["warm"]
-    assert model.lower_bound_ >= reached - 1e-6
+    assert model.lower_bound_ >= reached - 1e-3
     assert (model.predict(X) == prediction).mean() > 0.99 or np.allclose(
         model.predict(X), prediction, atol=1e-2
     )

@@ -1,10 +1,10 @@
 """The same answer every time: seeds, workers, precision, storage, and the labels' own type."""
 
 import copy
-import io
 import pickle
 import subprocess
 import sys
+from io import BytesIO
 from numbers import Number
 
 import cloudpickle
@@ -12,7 +12,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
@@ -155,7 +154,7 @@ def through_pickle(model):
 
 
 def through_joblib(model):
-    file = io.BytesIO()
+    file = BytesIO()
     joblib.dump(model, file)
     file.seek(0)
     return joblib.load(file)
@@ -166,8 +165,9 @@ def through_cloudpickle(model):
 
 
 def through_skops(model):
-    stored = skops.io.dumps(model)
-    return skops.io.loads(stored, trusted=skops.io.get_untrusted_types(data=stored))
+    io = pytest.importorskip("skops.io")
+    stored = io.dumps(model)
+    return io.loads(stored, trusted=io.get_untrusted_types(data=stored))
 
 
 @ALL
@@ -232,8 +232,9 @@ def test_fitted_attributes_are_plain_and_none_has_a_training_row(name, table):
 
 
 def test_few_own_types_are_stored(table):
-    stored = [skops.io.dumps(fitted(name, table)[0]) for name in MODELS]
-    types = {kind for one in stored for kind in skops.io.get_untrusted_types(data=one)}
+    io = pytest.importorskip("skops.io")
+    stored = [io.dumps(fitted(name, table)[0]) for name in MODELS]
+    types = {kind for one in stored for kind in io.get_untrusted_types(data=one)}
     own = {kind for kind in types if kind.startswith("skmoe.")}
     assert {kind.rpartition(".")[2] for kind in own} <= {
         "MixtureOfExpertsRegressor",

@@ -142,7 +142,7 @@ def test_zero_weights_remove_a_class(table):
 )
 def test_a_constant_factor_changes_nothing_where_priors_are_off(model, gate, factor, table, rng):
     X, y = table[0], target_of(type(model), table)
-    model = model.set_params(gate=gate, n_experts=2, random_state=0, max_iter=30)
+    model = model.set_params(gate=gate, n_experts=2, random_state=0, max_iter=8)
     weights = rng.uniform(0.5, 2, size=N)
     plain = model.fit(X, y, sample_weight=weights)
     scaled = make(type(model), model.get_params(deep=False)).fit(
