@@ -112,8 +112,8 @@ class BaseMixtureOfExperts(BaseComposition):
         draft = copy.copy(self)
         _forget(draft)
         draft._fit_draft(X, y, sample_weight, params, self._previous())
-        _forget(self)
-        vars(self).update(vars(draft))
+        # One assignment: an interrupt finds the old fit or the new one, never half of each.
+        self.__dict__ = vars(draft)
         return self
 
     def _previous(self):

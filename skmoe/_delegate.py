@@ -132,6 +132,7 @@ def _request_weights(estimator):
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
             _set_request(step, False)
+        _set_request(estimator, True)
         _request_weights(estimator.steps[-1][1])
     elif has_fit_parameter(estimator, "sample_weight"):
         _set_request(estimator, True)
@@ -142,8 +143,8 @@ def _request_weights(estimator):
 def _set_request(step, value):
     if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
         step.set_fit_request(sample_weight=value)
-    # A search hands the weights it is given to its scores too.
-    if "sample_weight" in inspect.signature(getattr(step, "score", len)).parameters:
+    # A search hands the weights that it is given to its scores too.
+    if hasattr(step, "score") and "sample_weight" in inspect.signature(step.score).parameters:
         step.set_score_request(sample_weight=value)
 
 
