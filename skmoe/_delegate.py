@@ -144,7 +144,8 @@ def _set_request(step, value):
     if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
         step.set_fit_request(sample_weight=value)
     # A search hands the weights that it is given to its scores too.
-    if hasattr(step, "score") and "sample_weight" in inspect.signature(step.score).parameters:
+    score = getattr(step, "score", None) if hasattr(step, "set_score_request") else None
+    if score is not None and "sample_weight" in inspect.signature(score).parameters:
         step.set_score_request(sample_weight=value)
 
 

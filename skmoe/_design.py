@@ -150,13 +150,13 @@ class SparseDesign(_Design):
         magnitude = np.abs(X).max(axis=0).toarray().ravel()
         negligible = magnitude < SMALLEST_SPREAD
         magnitude[negligible] = 1.0
-        unit = X @ sparse.diags_array(1.0 / magnitude)
+        unit = X @ sparse.diags(1.0 / magnitude)
         mean = unit.T @ share
         variance = np.maximum(unit.multiply(unit).T @ share - mean**2, 0.0)
         deviation = np.sqrt(variance)
         constant = negligible | (deviation <= 1e-7 * np.abs(mean))
         deviation[constant] = 1.0
-        unit = unit @ sparse.diags_array(np.where(constant, 0.0, 1.0 / deviation))
+        unit = unit @ sparse.diags(np.where(constant, 0.0, 1.0 / deviation))
         ones = np.ones((X.shape[0], 1))
         self.matrix = sparse.csr_matrix(sparse.hstack([unit, ones]))
         self.scale = np.where(constant, 1.0, deviation * magnitude)
@@ -167,7 +167,7 @@ class SparseDesign(_Design):
         transposed, p = self.matrix.T.tocsr(), self.shape[1]
         out = np.empty((weights.shape[1], p, p))
         for gram, weight in zip(out, weights.T, strict=True):
-            gram[:] = (transposed @ sparse.diags_array(weight) @ self.matrix).toarray()
+            gram[:] = (transposed @ sparse.diags(weight) @ self.matrix).toarray()
         return out
 
     def normal_equations(self, weights, values):

@@ -93,8 +93,7 @@ def make_moe_regression(
             :math:`a_k`.
         gate_intercept : ndarray of shape (n_experts,)
             :math:`b_k`.
-        expert_coef : ndarray of shape (n_experts, n_features) or \
-                (n_experts, n_targets, n_features)
+        expert_coef : ndarray of shape (n_experts[, n_targets], n_features)
             :math:`C_k`.
         expert_intercept : ndarray of shape (n_experts,) or (n_experts, n_targets)
             :math:`c_k`.
