@@ -95,12 +95,6 @@ class _Design:
         raw = coef[..., :-1] / self.scale
         return raw, coef[..., -1] - raw @ self.mean
 
-    def from_raw(self, coef, intercept):
-        """Return raw (..., d) coefficients and (...,) intercepts as standardised (..., p) ones."""
-        return np.concatenate(
-            [coef * self.scale, (intercept + coef @ self.mean)[..., None]], axis=-1
-        )
-
     def raw_ridge(self, alpha):
         """Diagonal, in standardised units, of the penalty ``alpha * ||raw coef||^2``."""
         with np.errstate(over="ignore", divide="ignore"):

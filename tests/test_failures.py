@@ -241,7 +241,7 @@ SPOILT_NUMBERS = [
     (lambda answer: answer[1:], r"shape \(60, 1\), got \(59, 1\)"),
     (lambda answer: np.column_stack([answer, answer]), r"shape \(60, 1\), got \(60, 2\)"),
     (lambda answer: None, r"shape \(60, 1\), got \(\)"),
-    (lambda answer: answer.astype(str) + "!", "could not convert"),
+    (lambda answer: np.full(len(answer), "many"), "could not convert"),
 ]
 
 
