@@ -333,7 +333,8 @@ class BaseMixtureOfExperts(BaseComposition):
             ``-2 * log-likelihood + log(n) * parameters``; NaN, with a warning,
             where the number of free parameters of a part is not known.
         """
-        return -2.0 * self._log_likelihood(X, y) + np.log(len(y)) * self._count_parameters()
+        penalty = float(np.log(len(y))) * self._count_parameters()
+        return -2.0 * self._log_likelihood(X, y) + penalty
 
     def icl(self, X, y):
         """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
@@ -366,7 +367,7 @@ class BaseMixtureOfExperts(BaseComposition):
                 UserWarning,
                 stacklevel=3,
             )
-        return sum(counts.values()) + self._count_dispersions()
+        return float(sum(counts.values()) + self._count_dispersions())
 
     # ----------------------------------------------------------- conventions
 
