@@ -18,7 +18,7 @@ from ._fitting import Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
 from ._notices import Reporter, warn_of_ending, warn_of_resampling
-from ._parts import GATES, check_expert, is_estimator, resolve_experts, resolve_gate, seed_parts
+from ._parts import check_expert, resolve_experts, seed_parts
 from ._search import Settings
 from ._sklearn import (
     BaseComposition,
@@ -30,7 +30,7 @@ from ._sklearn import (
     routing_enabled,
 )
 from .experts import count_parameters, is_batched
-from .gates import SoftmaxGate
+from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 

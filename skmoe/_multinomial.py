@@ -65,18 +65,17 @@ class SoftTargets:
     ----------
     design : Design
     ridge : ndarray of shape (p,)
-    weights : ndarray of shape (n,)
     n_classes : int
     """
 
-    def __init__(self, design, ridge, weights, n_classes):
-        self.design, self.ridge, self.weights = design, ridge, weights
-        self.mass = np.array([weights.sum()])
+    def __init__(self, design, ridge, n_classes):
+        self.design, self.ridge = design, ridge
         self.shape = (1, n_classes, design.shape[1])
 
-    def bind(self, masses):
-        """Set the targets times weights, (n, C), of the next steps."""
-        self.masses = masses
+    def bind(self, masses, weights):
+        """Set the targets times weights, (n, C), of the next steps, and the weights, (n,)."""
+        self.masses, self.weights = masses, weights
+        self.mass = np.array([weights.sum()])
 
     def log_proba(self, coef):
         """Log-probabilities (n, C) of all classes."""

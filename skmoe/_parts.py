@@ -2,40 +2,10 @@
 
 from sklearn.base import BaseEstimator, clone, is_classifier
 
-from .gates import ClassifierGate, ConstantGate, SoftmaxGate, is_gate
+from .gates import is_estimator
 from .responses import Gaussian
 
-GATES = {"softmax": SoftmaxGate, "constant": ConstantGate}
 RESPONSES = {"gaussian": Gaussian}
-
-
-def is_estimator(part):
-    """Tell whether a part is an instance, not a class, of a scikit-learn estimator."""
-    needed = ("fit", "get_params", "__sklearn_tags__")
-    return not isinstance(part, type) and all(hasattr(part, name) for name in needed)
-
-
-def resolve_gate(gate):
-    """Return an unfitted gate of its own for the parameter `gate`.
-
-    Raises
-    ------
-    ValueError
-        If it is a string that names no gate.
-    TypeError
-        If it is neither a gate nor a classifier with ``predict_proba``.
-    """
-    gate = "softmax" if gate is None else gate
-    if isinstance(gate, str):
-        return GATES[gate]()
-    if is_estimator(gate) and is_gate(gate):
-        return clone(gate)
-    if not is_estimator(gate) or not is_classifier(gate) or not hasattr(gate, "predict_proba"):
-        raise TypeError(
-            "gate must be a gate of skmoe.gates, one of "
-            f"{sorted(GATES)}, or a classifier with predict_proba; got {gate!r}"
-        )
-    return ClassifierGate(clone(gate))
 
 
 def resolve_response(response):

@@ -15,8 +15,9 @@ def soft_problem(rng, n_classes=3, kind="dense"):
     X = sparse.csr_array(X) if kind == "sparse" else X
     design = View(X, weights).design
     ridge = np.array([0.3, 0.3, 0.3, 0.3, 0.0])
-    problem = _multinomial.SoftTargets(design, ridge, weights, n_classes)
-    problem.bind(np.asfortranarray(rng.dirichlet(np.ones(n_classes), 200) * weights[:, None]))
+    problem = _multinomial.SoftTargets(design, ridge, n_classes)
+    masses = rng.dirichlet(np.ones(n_classes), 200) * weights[:, None]
+    problem.bind(np.asfortranarray(masses), weights)
     return problem
 
 

@@ -3,6 +3,7 @@
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
 from ._refit import make_trainer  # noqa: F401
+from ._resolve import GATES, is_estimator, resolve_gate  # noqa: F401
 from ._softmax import SoftmaxGate, SoftmaxTrainer  # noqa: F401
 from ._targets import is_gate  # noqa: F401
 

@@ -1,5 +1,6 @@
 """Training of gates that know nothing of EM: a fit per iteration."""
 
+import numpy as np
 from sklearn.base import clone
 
 from .._delegate import fit_prefix
@@ -13,11 +14,11 @@ class RefitTrainer:
         self.gate, self.view, self.weights = gate, view, weights
         self.cheap = getattr(gate, "cheap", False)
 
-    def update(self, masses, state):
+    def update(self, masses, state, weights=None):
         """Return a gate fitted to (n, K) responsibilities × weights."""
-        targets = masses / masses.sum(axis=1, keepdims=True)
+        targets, weights = shares(masses, self.weights if weights is None else weights)
         with naming(_label(self.gate), "fit"):
-            return clone(self.gate).fit(self.view.X, targets, sample_weight=self.weights)
+            return clone(self.gate).fit(self.view.X, targets, sample_weight=weights)
 
     def log_proba(self, state):
         """Log-probabilities (n, K) on the training rows."""
@@ -39,6 +40,17 @@ class RefitTrainer:
     def finish(self, state):
         """The fitted gate of a state."""
         return state
+
+
+def shares(masses, weights):
+    """Return targets whose rows sum to one, and weights: zero for rows without mass."""
+    total = masses.sum(axis=1, keepdims=True)
+    empty = total[:, 0] <= 0
+    if not empty.any():
+        return masses / total, weights
+    total[empty] = 1.0
+    targets = np.where(empty[:, None], 1.0 / masses.shape[1], masses / total)
+    return targets, np.where(empty, 0.0, weights)
 
 
 def make_trainer(gate, view, y, weights, n_experts):

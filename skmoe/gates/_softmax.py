@@ -104,7 +104,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         targets, weights = check_targets(X, targets, sample_weight)
         trainer = SoftmaxTrainer(self, View(X, weights), weights, targets.shape[1])
-        trainer.problem.bind(targets * weights[:, None])
+        trainer.problem.bind(targets * weights[:, None], weights)
         iterate, self.n_iter_, _ = _multinomial.solve(
             trainer.problem,
             _multinomial.start(trainer.problem),
@@ -167,11 +167,11 @@ class SoftmaxTrainer:
         self.gate, self.view, self.weights = gate, view, weights
         design = view.design
         ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
-        self.problem = _multinomial.SoftTargets(design, ridge, weights, n_experts)
+        self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
 
-    def update(self, masses, state):
+    def update(self, masses, state, weights=None):
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
-        self.problem.bind(masses)
+        self.problem.bind(masses, self.weights if weights is None else weights)
         first = state is None
         state = _multinomial.start(self.problem) if first else state
         for _ in range(_FIRST_STEPS if first else self.gate.n_steps):
