@@ -33,11 +33,11 @@ class Room:
 # name holds is an error, so a new file has to be given its place here and in docs/design.md.
 LAYERS = [
     "_numerics _design _errors _sklearn",
-    "em _multinomial routing distributions _target",
+    "em _multinomial routing distributions _target _features _folds",
     "gates experts responses em._start _delegate",
-    "_mixture _training _folding _features _search _fitting",
+    "_mixture _training _folding _search _fitting",
     "_parts _inputs _notices _base _regressor _classifier",
-    "datasets _cli __main__",
+    "datasets inspection _cli __main__",
 ]
 ROOMS = [
     Room(f"skmoe.{name}", layer) for layer, names in enumerate(LAYERS) for name in names.split()

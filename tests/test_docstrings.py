@@ -22,7 +22,7 @@ PUBLIC = {
     "skmoe.gates": "SoftmaxGate GaussianGate HierarchicalGate ClassifierGate ConstantGate",
     "skmoe.responses": "Gaussian StudentT Laplace Poisson Gamma",
     "skmoe.inspection": "ConvergenceDisplay GateDisplay ExpertUsageDisplay"
-    " PredictiveDensityDisplay",
+    " PredictiveDensityDisplay GateTreeDisplay export_gate_text",
     "skmoe.metrics": "log_score crps interval_coverage log_score_scorer crps_scorer",
     "skmoe.datasets": "make_moe_regression make_moe_classification make_robot_arm",
 }
@@ -160,7 +160,7 @@ def test_fitted_attributes_are_documented_and_there(cls):
 def test_fitted_attributes_of_gates_are_documented(cls):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2))
-    targets = rng.dirichlet(np.ones(2), size=60)
+    targets = rng.dirichlet(np.ones(4), size=60)
     required = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     gate = cls(*[LogisticRegression() for _ in required]).fit(X, targets)
     assert attributes(gate) <= set(documented(cls, "Attributes"))

@@ -2,10 +2,12 @@
 
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
+from ._gaussian import GaussianGate
+from ._hierarchical import HierarchicalGate
 from ._refit import make_trainer  # noqa: F401
 from ._resolve import GATES, is_estimator, resolve_gate  # noqa: F401
 from ._softmax import SoftmaxGate, SoftmaxTrainer  # noqa: F401
 from ._targets import is_gate  # noqa: F401
 
 # The rest is for the rooms above, and no public name.
-__all__ = ["ClassifierGate", "ConstantGate", "SoftmaxGate"]
+__all__ = ["ClassifierGate", "ConstantGate", "GaussianGate", "HierarchicalGate", "SoftmaxGate"]

@@ -1,0 +1,174 @@
+"""The shape of a tree of gates: which leaves lie under which child of which node.
+
+Leaves have numbers in row-major order, so those under a node are neighbours. A node
+is described by its edges alone: the leaves under its child c are those from
+``edges[c]`` up to ``edges[c + 1]``. A tree is the list of its nodes in preorder.
+"""
+
+import math
+from itertools import pairwise
+from numbers import Integral
+
+import numpy as np
+
+from .._numerics import log_softmax, row_sum
+
+#: A third moment below this, for coordinates of at most one, is rounding.
+_TIE = 1e-9
+
+_EXPECTED = (
+    "branching must be a tuple of integers of at least 2, the children of a node at each level, "
+    "or a tuple of at least two subtrees: tuples, integers m for a node with m leaves, 1 for a leaf"
+)
+
+
+def check_branching(branching):
+    """Raise an error that says what `branching` must be, if it is not.
+
+    Parameters
+    ----------
+    branching : tuple
+        As ``HierarchicalGate`` takes it.
+
+    Raises
+    ------
+    TypeError
+        If it, or a subtree, is no tuple, or an entry no integer.
+    ValueError
+        If it is empty, or a node has fewer than two children.
+    """
+    _check_subtree(branching, branching)
+
+
+def _check_subtree(subtree, whole):
+    if not isinstance(subtree, (tuple, list)):
+        raise TypeError(f"{_EXPECTED}; got {whole!r}")
+    nested = _is_nested(subtree)
+    for entry in subtree:
+        if nested and isinstance(entry, (tuple, list)):
+            _check_subtree(entry, whole)
+        elif not isinstance(entry, Integral) or isinstance(entry, bool):
+            raise TypeError(f"{_EXPECTED}; got {whole!r} with the entry {entry!r}")
+        elif entry < (1 if nested else 2):
+            raise ValueError(f"{_EXPECTED}; got {whole!r} with the entry {entry!r}")
+    if len(subtree) < (2 if nested else 1):
+        raise ValueError(f"{_EXPECTED}; got {whole!r}")
+
+
+def _is_nested(subtree):
+    return any(isinstance(entry, (tuple, list)) for entry in subtree)
+
+
+def count_leaves(subtree):
+    """Number of leaves of a subtree: an integer or a tuple."""
+    if isinstance(subtree, Integral):
+        return int(subtree)
+    if _is_nested(subtree):
+        return sum(count_leaves(child) for child in subtree)
+    return math.prod(int(entry) for entry in subtree)
+
+
+def preorder(subtree, first=0):
+    """Yield the edges of every node, a node before its children.
+
+    Parameters
+    ----------
+    subtree : int or tuple
+    first : int
+        Number of its first leaf.
+
+    Yields
+    ------
+    ndarray of shape (n_children + 1,), int
+    """
+    children = _children(subtree)
+    edges = first + np.cumsum([0, *map(count_leaves, children)])
+    yield edges
+    for child, start in zip(children, edges[:-1], strict=True):
+        if child != 1:
+            yield from preorder(child, int(start))
+
+
+def _children(subtree):
+    if isinstance(subtree, Integral):
+        return [1] * subtree
+    if _is_nested(subtree):
+        return list(subtree)
+    return [subtree[1:] or 1] * subtree[0]
+
+
+def child_masses(masses, edges):
+    """Sum the masses of leaves, (n, n_leaves), to those of a node's children, (n, n_children)."""
+    out = np.empty((len(edges) - 1, len(masses))).T
+    for child, (first, last) in enumerate(pairwise(edges)):
+        out[:, child] = row_sum(masses[:, first:last])
+    return out
+
+
+def leaf_log_proba(parts, nodes):
+    """Sum log-probabilities along the path to every leaf.
+
+    Parameters
+    ----------
+    parts : iterable of ndarray of shape (n, n_children)
+        Log-probabilities of the children of each node, up to a constant in each row.
+    nodes : list of ndarray
+        Edges of each node.
+
+    Returns
+    -------
+    ndarray of shape (n, n_leaves)
+        The exponentials of a row sum to one.
+    """
+    out = None
+    for part, edges in zip(parts, nodes, strict=True):
+        # A gate of Gaussians trains on the joint density of x, which no path may carry twice.
+        part = log_softmax(np.array(part, dtype=np.float64, order="F"))
+        if out is None:
+            out = np.zeros((nodes[0][-1], len(part))).T
+        for child, (first, last) in enumerate(pairwise(edges)):
+            out[:, first:last] += part[:, child, None]
+    return out
+
+
+def arrange(centers, nodes):
+    """Put cells that are near each other under the same nodes.
+
+    From the root down, the cells of a node are ordered along the first principal
+    direction of their centres, and cut by the numbers of leaves of its children.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_leaves, d)
+    nodes : list of ndarray
+        Edges of each node, in preorder.
+
+    Returns
+    -------
+    ndarray of shape (n_leaves,), int
+        The cell of each leaf.
+    """
+    # Relabelled in an order that the centres decide: rounding then cannot see any other.
+    labels = np.lexsort(centers.T[::-1])
+    centers, cells = centers[labels], np.arange(len(labels))
+    for edges in nodes:
+        under = slice(edges[0], edges[-1])
+        scores = _principal_scores(centers[cells[under]])
+        cells[under] = cells[under][np.argsort(scores, kind="stable")]
+    return labels[cells]
+
+
+def _principal_scores(points):
+    """Coordinates (m,) of points (m, d) along their first principal direction."""
+    points = points - points.mean(axis=0)
+    direction = np.linalg.svd(points, full_matrices=False)[2][0]
+    scores = points @ direction
+    largest = np.abs(scores).max()
+    if largest == 0:
+        return scores
+    scores = np.round(scores / largest, 9)
+    # The longer tail shows where the direction points; where none is longer, a column does.
+    skewness = (scores**3).mean()
+    if abs(skewness) <= _TIE:
+        skewness = direction[np.abs(direction).argmax()]
+    return scores if skewness > 0 else -scores
