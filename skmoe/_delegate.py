@@ -1,5 +1,6 @@
 """How a scikit-learn estimator is trained on weighted rows, whatever it takes."""
 
+import copy
 import inspect
 from dataclasses import dataclass
 
@@ -82,7 +83,29 @@ def taught_rows(estimator, weights, offset):
     return rows
 
 
-def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
+def resumable(estimator):
+    """Tell whether an estimator takes steps to an optimum, and can go on where it stopped."""
+    return {"warm_start", "max_iter"} <= set(last_step(estimator).get_params(deep=False))
+
+
+def resume(estimator, previous, y):
+    """Return what to fit: a clone, or a copy of `previous` that goes on from its coefficients.
+
+    Ensembles have a ``warm_start`` too, but theirs adds members and fits none anew: they have
+    no coefficients, and are cloned. So is a classifier whose classes have changed.
+    """
+    if previous is None or not resumable(estimator):
+        return clone(estimator)
+    last = last_step(previous)
+    same = hasattr(last, "classes_") and np.array_equal(last.classes_, np.unique(y))
+    if not same or not (hasattr(last, "coef_") or hasattr(last, "coefs_")):
+        return clone(estimator)
+    copied = copy.deepcopy(previous)
+    last_step(copied).set_params(warm_start=True)
+    return copied
+
+
+def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=None):
     """Fit a clone of `estimator` to weighted rows.
 
     Parameters
@@ -97,6 +120,8 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
         Where the resampling of an estimator without sample weights begins.
     params : dict, optional
         Further parameters of ``fit``; arrays with one entry a row are cut alike.
+    previous : estimator, optional
+        What an earlier call returned, to go on from where that can be.
 
     Returns
     -------
@@ -104,7 +129,7 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None):
         Fitted.
     """
     params = dict(params or {})
-    estimator = clone(estimator)
+    estimator = resume(estimator, previous, y)
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)

@@ -1,4 +1,4 @@
-"""A numeric stand-in for X of any kind, for starts and cheap first fits only.
+"""A numeric stand-in for X of any kind, for starts, folds and cheap first fits only.
 
 Nothing that is fitted in the end depends on this encoding: experts and gates
 see X as it came.
@@ -52,7 +52,9 @@ def _encode(column, weights):
     except (TypeError, ValueError):
         return _indicators(column.astype(str), weights)
     known = np.isfinite(values)
-    mean = np.average(values[known], weights=weights[known]) if known.any() else 0.0
+    # As shares: a weight above one could carry a large value beyond the range of floats.
+    shares = weights[known] / weights[known].sum() if known.any() else weights[known]
+    mean = shares @ values[known]
     return np.where(known, values, mean)[:, None]
 
 

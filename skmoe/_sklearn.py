@@ -1,6 +1,7 @@
 """The only door through which private names of scikit-learn come in."""
 
 import numpy as np
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils import _safe_indexing as take
 from sklearn.utils import check_array
 from sklearn.utils._indexing import _get_column_indices as column_indices
@@ -19,6 +20,7 @@ __all__ = [
     "BaseComposition",
     "HasMethods",
     "Interval",
+    "LinearClassifierMixin",
     "StrOptions",
     "VisualBlock",
     "as_numeric",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._numerics import blocks
+from ._numerics import blocks, row_max, row_sum
 
 
 def largest(scores, k):
@@ -19,11 +19,21 @@ def largest(scores, k):
     -------
     ndarray of shape (n, K), bool
     """
-    mask = np.zeros(scores.shape, dtype=bool, order="F")
+    mask = np.empty(scores.shape, dtype=bool, order="F")
     for rows in blocks(len(scores)):
-        order = np.argsort(-scores[rows], axis=1, kind="stable")[:, :k]
-        np.put_along_axis(mask[rows], order, True, axis=1)
+        _mark_largest(scores[rows], k, mask[rows])
     return mask
+
+
+def _mark_largest(block, k, mask):
+    # A row is partitioned twice as fast where its entries lie side by side.
+    least = row_max(block) if k == 1 else np.partition(block.copy("C"), -k, axis=1)[:, -k]
+    np.greater_equal(block, least[:, None], out=mask)
+    if np.count_nonzero(mask) > k * len(mask):
+        tied = np.flatnonzero(mask.sum(axis=1) > k)
+        order = np.argsort(-block[tied], axis=1, kind="stable")[:, :k]
+        mask[tied] = False
+        mask[tied[:, None], order] = True
 
 
 def route(log_gate, top_k=None):
@@ -41,11 +51,13 @@ def route(log_gate, top_k=None):
     ndarray of shape (n, K)
         Rows sum to one; exactly zero for experts that are not asked.
     """
-    weights = np.exp(log_gate)
-    if top_k is None or top_k >= log_gate.shape[1]:
-        return weights / weights.sum(axis=1, keepdims=True)
-    weights *= largest(log_gate, top_k)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights = np.empty(log_gate.shape, order="F")
+    for rows in blocks(len(weights)):
+        block = np.exp(log_gate[rows], out=weights[rows])
+        if top_k is not None and top_k < block.shape[1]:
+            block *= largest(log_gate[rows], top_k)
+        block /= row_sum(block)[:, None]
+    return weights
 
 
 def keep_top(weights):

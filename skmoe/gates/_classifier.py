@@ -1,6 +1,6 @@
 """Any probabilistic classifier as a gate."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -8,9 +8,10 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._delegate import NEGLIGIBLE, fit_weighted
+from .._delegate import NEGLIGIBLE, fit_weighted, last_step
 from .._errors import naming
-from .._sklearn import HasMethods, Interval, take
+from .._sklearn import HasMethods, Interval, LinearClassifierMixin, StrOptions, take
+from ._crossfit import AUTO_FOLDS, CrossFitTrainer
 from ._targets import GateMixin, check_targets
 
 
@@ -29,6 +30,16 @@ class ClassifierGate(GateMixin, BaseEstimator):
     floor : float, default=1e-6
         Smallest probability of an expert. A classifier that answers zero, as
         trees do, would otherwise forbid an expert for good.
+    cv : "auto", int or None, default="auto"
+        Folds of the training rows within EM: each row is asked about where its
+        fold was left out, and the gate that is stored is fitted to all rows at
+        the end. A classifier that can learn its training rows by heart would
+        otherwise answer with the responsibilities that it was taught, and EM
+        would stay where it began. ``"auto"``: three folds, none for a linear
+        classifier. ``fit`` alone has no folds.
+    balance : float, default=0.0
+        Pseudo-rows per expert of a Dirichlet prior on the experts' shares, a
+        part of the objective of EM; against experts that starve.
 
     Attributes
     ----------
@@ -54,11 +65,15 @@ class ClassifierGate(GateMixin, BaseEstimator):
     _parameter_constraints = {
         "classifier": [HasMethods(["fit", "predict_proba"])],
         "floor": [Interval(Real, 0, 0.5, closed="neither")],
+        "cv": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left"), None],
+        "balance": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, classifier, *, floor=1e-6):
+    def __init__(self, classifier, *, floor=1e-6, cv="auto", balance=0.0):
         self.classifier = classifier
         self.floor = floor
+        self.cv = cv
+        self.balance = balance
 
     def __sklearn_tags__(self):
         """Takes what the classifier takes."""
@@ -89,8 +104,14 @@ class ClassifierGate(GateMixin, BaseEstimator):
             to one.
         """
         self._validate_params()
+        return self._fit(X, *check_targets(X, targets, sample_weight))
+
+    def _fit(self, X, targets, weights, previous=None):
+        """Fit to checked targets; go on from the classifier of a fitted gate where that can be."""
         validate_data(self, X, skip_check_array=True)
-        targets, weights = check_targets(X, targets, sample_weight)
+        if not weights.any():
+            # A fold of a tree's node may hold no mass at all: there every answer will do.
+            weights = np.ones_like(weights)
         masses = targets * weights[:, None]
         experts, rows = np.nonzero((masses > NEGLIGIBLE * masses.max()).T)
         self.n_experts_ = targets.shape[1]
@@ -101,8 +122,29 @@ class ClassifierGate(GateMixin, BaseEstimator):
             take(_indexable(X), rows),
             experts,
             masses[rows, experts],
+            previous=previous and previous.classifier_,
         )
         return self
+
+    def em_trainer(self, view, weights, n_experts):
+        """Return what EM trains in place of calling ``fit``.
+
+        Parameters
+        ----------
+        view : View of n rows
+        weights : ndarray of shape (n,)
+        n_experts : int
+
+        Returns
+        -------
+        CrossFitTrainer
+        """
+        self._validate_params()
+        n_folds = self.cv
+        if self.cv == "auto":
+            linear = isinstance(last_step(self.classifier), LinearClassifierMixin)
+            n_folds = None if linear else AUTO_FOLDS
+        return CrossFitTrainer(self, view, weights, n_folds)
 
     def predict_log_proba(self, X):
         """Log-probabilities of the experts, at least the logarithm of `floor`.

@@ -1,10 +1,11 @@
 """Training of gates that know nothing of EM: a fit per iteration."""
 
-import numpy as np
 from sklearn.base import clone
 
 from .._delegate import fit_prefix
 from .._errors import naming
+from ._balance import Balanced
+from ._targets import shares
 
 
 class RefitTrainer:
@@ -42,17 +43,6 @@ class RefitTrainer:
         return state
 
 
-def shares(masses, weights):
-    """Return targets whose rows sum to one, and weights: zero for rows without mass."""
-    total = masses.sum(axis=1, keepdims=True)
-    empty = total[:, 0] <= 0
-    if not empty.any():
-        return masses / total, weights
-    total[empty] = 1.0
-    targets = np.where(empty[:, None], 1.0 / masses.shape[1], masses / total)
-    return targets, np.where(empty, 0.0, weights)
-
-
 def make_trainer(gate, view, y, weights, n_experts):
     """Return what trains a gate, or a pipeline that ends in one, within EM.
 
@@ -75,8 +65,12 @@ def make_trainer(gate, view, y, weights, n_experts):
     with naming(_label(gate), "fit"):
         prefix, last, view = fit_prefix(gate, view, y)
         if hasattr(last, "em_trainer"):
-            return prefix.before(last.em_trainer(view, weights, n_experts))
-        return prefix.before(RefitTrainer(last, view, weights))
+            trainer = last.em_trainer(view, weights, n_experts)
+        else:
+            trainer = RefitTrainer(last, view, weights)
+    if getattr(last, "balance", 0.0):
+        trainer = Balanced(trainer, last.balance, weights)
+    return prefix.before(trainer)
 
 
 def _label(gate):

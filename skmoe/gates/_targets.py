@@ -49,6 +49,20 @@ def check_targets(X, targets, sample_weight):
     return np.asfortranarray(targets), weights
 
 
+def shares(masses, weights):
+    """Split (n, K) masses into targets whose rows sum to one, and weights (n,).
+
+    A row without mass gets the weight zero.
+    """
+    total = masses.sum(axis=1, keepdims=True)
+    empty = total[:, 0] <= 0
+    if not empty.any():
+        return masses / total, weights
+    total[empty] = 1.0
+    targets = np.where(empty[:, None], 1.0 / masses.shape[1], masses / total)
+    return targets, np.where(empty, 0.0, weights)
+
+
 def is_gate(estimator):
     """Tell whether an estimator, or the last step of a pipeline, is a gate.
 
