@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._delegate import last_step
 from ._design import read_only
-from ._fitting import Data, Fitting, Parts
+from ._fitting import KINDS, Data, Fitting, Parts
 from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
 from ._mixture import Mixture
 from ._notices import Reporter, warn_of_ending, warn_of_resampling
@@ -45,7 +45,7 @@ class BaseMixtureOfExperts(BaseComposition):
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "gate_features": _COLUMNS,
         "expert_features": _COLUMNS,
-        "init": [StrOptions({"auto", "kmeans", "random"}), "array-like"],
+        "init": [StrOptions(set(KINDS)), "array-like"],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -179,6 +179,7 @@ class BaseMixtureOfExperts(BaseComposition):
         self.named_experts_ = Bunch(**dict(zip(parts.names, self.experts_, strict=True)))
         self.n_experts_ = len(self.experts_)
         self.expert_usage_ = training.usage(result.state)
+        self.gate_entropy_ = training.gate_entropy(result.state)
         self.starved_experts_ = [parts.names[k] for k in parameters.starved]
         self.lower_bound_ = result.state.objective
         self.lower_bounds_ = np.array(result.history)

@@ -58,9 +58,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     gate_features, expert_features : str, int, slice, array-like or callable, default=None
         Columns that the gate, and the experts, see, as ``ColumnTransformer``
         selects them; None for all.
-    init : {"auto", "kmeans", "random"} or array-like of shape (n, n_experts), default="auto"
+    init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
-        random experts, or in turn ("auto"). No draw belongs to a row, so that a
+        random experts, or in turn ("auto"); "split" halves, again and again, the
+        expert that leaves most unexplained. No draw belongs to a row, so that a
         start depends neither on the order of rows nor on how weights are
         written. An array holds starting responsibilities and is used as given.
     n_init : int or "auto", default="auto"
@@ -96,6 +97,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         The labels, sorted.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for.
+    gate_entropy_ : float
+        Mean entropy of the gate's probabilities over the training rows, in
+        nats: 0 where each row has one expert, ``log(n_experts_)`` where the
+        gate tells nothing.
     starved_experts_ : list of str
         Experts that ended without rows and kept their last fit.
     n_experts_ : int
@@ -113,7 +118,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         Its history, one value per iteration.
     starts_ : list of dict
         What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
-        ``converged`` and whether it was ``chosen``.
+        ``converged`` and whether it was ``chosen``. One of the kind
+        ``"reseeded"`` gave dead experts the rows explained worst.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that each side sees; None for all.
     n_features_in_ : int

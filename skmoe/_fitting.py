@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.parallel import Parallel
 
+from ._delegate import last_step
 from ._design import View
 from ._errors import PartError
 from ._features import numeric_features
@@ -30,6 +31,7 @@ KINDS = {
     "auto": ("kmeans", "experts", "random", "experts", "random"),
     "kmeans": ("kmeans",),
     "random": ("random", "experts"),
+    "split": ("split",),
 }
 
 
@@ -107,7 +109,7 @@ class Fitting:
 
         Parameters
         ----------
-        init : {"auto", "kmeans", "random"}
+        init : {"auto", "kmeans", "random", "split"}
         n_init : int or "auto"
         given : (str, ndarray of shape (n, K)) or None
             Kind and responsibilities of a start that is not to be drawn.
@@ -136,7 +138,8 @@ class Fitting:
             given = "single", np.ones((len(self.data.weights), 1))
         if given is not None:
             search = Search(training, training, self.settings)
-            return training, search.best_of_full([given], drawn=False), search.log
+            result = search.best_of_full([given], drawn=False)
+            return training, search.rescued(result), search.log
         cheap = training if training.cheap else self._surrogate()
         search = Search(training, cheap, self.settings)
         if n_init == "auto":
@@ -144,7 +147,7 @@ class Fitting:
             result = search.best_of_short(self._draw(cheap, init, n_starts))
         else:
             result = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
-        return training, result, search.log
+        return training, search.rescued(result), search.log
 
     def _training(self, parallel):
         """The mixture that is to be fitted, on the training rows."""
@@ -189,7 +192,9 @@ class Fitting:
             design = cheap.bank.view.design
         else:
             design = View(self._numeric(), data.weights).design
-        starts = Starts(design, data.target.scores, data.weights, len(self.parts.named))
+        n_experts = len(self.parts.named)
+        arrange = getattr(last_step(self.parts.gate), "arrange", None)
+        starts = Starts(design, data.target.scores, data.weights, n_experts, arrange)
         seeds = self.rng.randint(2**31 - 1, size=n_starts)
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]

@@ -170,6 +170,14 @@ class FoldTraining:
         """Responsibilities (n, K) of a state."""
         return self.fold.responsibilities(state.parameters, top_k)
 
+    def log_likelihood(self, state, top_k):
+        """Log-likelihood (n,) of each row, but for a shared constant."""
+        return self.fold.log_likelihood(state.parameters, top_k)
+
+    def gate_entropy(self, state):
+        """Mean entropy of the gate's probabilities, in nats."""
+        return float(self.weights @ self.fold.gate_entropy(state.parameters) / self.total)
+
     def usage(self, state):
         """Share of the total weight that each expert is responsible for, (K,)."""
         return state.expected.statistics.mass / self.total

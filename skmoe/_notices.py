@@ -25,7 +25,16 @@ def warn_of_resampling(named, weights):
 
 
 def warn_of_ending(model):
-    """Warn of experts that ended without rows, and of a fit that has not converged."""
+    """Warn of experts without rows, at the end or on the way, and of a fit that goes on."""
+    chosen = next(start for start in model.starts_ if start["chosen"])
+    if "experts" in chosen:
+        names = [list(model.named_experts_)[k] for k in chosen["experts"]]
+        warnings.warn(
+            f"no rows were left for the experts {names}: they were started again on the rows "
+            "explained worst, which served better",
+            UserWarning,
+            stacklevel=_STACK,
+        )
     if model.starved_experts_:
         warnings.warn(
             f"no rows were left for the experts {model.starved_experts_}: they keep their last "

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .em._engine import ROUNDING, iterate, run
+from .em._start import reseeded
 from .routing import largest
 
 #: Soft iterations of a short run.
@@ -14,6 +15,10 @@ SHORT = 10
 #: Starts that are followed for longer before one is chosen, and for how long.
 FINALISTS = 3
 LONGER = 20
+
+#: An expert with a smaller share of the weight than this is dead: another start is tried
+#: in which it begins with the rows explained worst.
+DEAD_SHARE = 1e-4
 
 #: Restricted iterations by which the starts of a sparse or hard mixture are compared.
 _SHORT_RESTRICTED = 3
@@ -54,6 +59,40 @@ class Search:
     def __init__(self, training, cheap, settings):
         self.training, self.cheap, self.settings = training, cheap, settings
         self.log = []
+
+    def rescued(self, ended):
+        """Give dead experts the rows explained worst, for as long as that pays.
+
+        Parameters
+        ----------
+        ended : Result
+
+        Returns
+        -------
+        Result
+            Of the better run: the one given, or another from its responsibilities.
+        """
+        for attempt in range(self.training.n_experts):
+            state = ended.state
+            dead = np.flatnonzero(self.training.usage(state) < DEAD_SHARE)
+            if not len(dead):
+                break
+            resp = reseeded(
+                self.training.responsibilities(state, self._top_k).copy(order="F"),
+                self.training.log_likelihood(state, self._top_k),
+                self.training.weights,
+                dead,
+            )
+            label = f"reseeding {attempt}"
+            other = self._run(self.training, self._begin(resp), self._top_k, label)
+            self._record("reseeded", other)
+            if not _beats(_reached(other), _reached(ended)):
+                break
+            for entry in self.log:
+                entry["chosen"] = False
+            self.log[-1].update(chosen=True, experts=dead.tolist())
+            ended = other
+        return ended
 
     def best_of_short(self, starts):
         """Run all starts shortly, the promising ones longer, and the best to the end.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numerics import column_dots
+from ._numerics import blocks, column_dots, log_softmax
 from .em._engine import State, e_step
 
 #: An expert with less than this share of the total weight keeps its last fit.
@@ -71,12 +71,27 @@ class Training:
 
     def expect(self, parameters, top_k):
         """Return the state of given parameters: an E-step."""
-        deviance = self.law.deviance(self.y, self.bank.predictions(parameters.experts))
-        return self._expect(parameters, deviance, top_k)
+        return self._expect(parameters, self._deviance(parameters), top_k)
+
+    def _deviance(self, parameters):
+        return self.law.deviance(self.y, self.bank.predictions(parameters.experts))
 
     def responsibilities(self, state, top_k):
         """Responsibilities (n, K) of a state."""
         return state.expected
+
+    def log_likelihood(self, state, top_k):
+        """Log-likelihood (n,) of each row, but for a shared constant."""
+        return self._e_step(state.parameters, self._deviance(state.parameters), top_k)[1]
+
+    def gate_entropy(self, state):
+        """Mean entropy of the gate's probabilities, in nats."""
+        log_proba, total = self.gate.log_proba(state.parameters.gate), 0.0
+        for rows in blocks(len(log_proba)):
+            # A gate that models x too answers with joint log-probabilities.
+            block = log_softmax(log_proba[rows].copy(order="F"))
+            total -= self.weights[rows] @ (np.exp(block) * block).sum(axis=1)
+        return float(total / self.total)
 
     def usage(self, state):
         """Share of the total weight that each expert is responsible for, (K,)."""
@@ -105,10 +120,12 @@ class Training:
         sums = np.stack([column_dots(masses, output) for output in outputs], axis=1)
         return self.law.fit_dispersion(sums, masses.sum(axis=0), quadratic)
 
-    def _expect(self, parameters, deviance, top_k):
+    def _e_step(self, parameters, deviance, top_k):
         log_density = self.law.log_density(deviance, parameters.dispersion)
-        log_gate = self.gate.log_proba(parameters.gate)
-        resp, log_likelihood = e_step(log_gate, log_density, top_k)
+        return e_step(self.gate.log_proba(parameters.gate), log_density, top_k)
+
+    def _expect(self, parameters, deviance, top_k):
+        resp, log_likelihood = self._e_step(parameters, deviance, top_k)
         value = self.weights @ log_likelihood - self.total * self.target.log_scale
         quadratic = self.bank.penalties(parameters.experts)
         value -= self.law.penalty(parameters.dispersion, quadratic)

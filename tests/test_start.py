@@ -6,9 +6,9 @@ from scipy import sparse
 
 from skmoe._design import View
 from skmoe._features import numeric_features
-from skmoe.em._start import Starts
+from skmoe.em._start import SMOOTHING, Starts, reseeded
 
-KINDS = ["random", "kmeans", "experts"]
+KINDS = ["random", "kmeans", "experts", "split"]
 
 
 def draw(kind, X, y, weights, seed=0, n_experts=3):
@@ -61,6 +61,54 @@ def test_sparse_columns(kind, table):
     X, y, weights = table
     resp = draw(kind, sparse.csr_array(np.where(X > 0, X, 0.0)), y, weights)
     np.testing.assert_allclose(resp.sum(axis=1), 1.0)
+
+
+def test_splits_find_the_pieces_of_a_function(rng):
+    X = rng.uniform(-1, 1, (800, 3))
+    piece = np.select([X[:, 1] < 0, X[:, 0] < 0], [0, 1], 2)
+    y = np.array([3.0, -3.0, 0.0])[piece] * X[:, 2] + 0.1 * rng.standard_normal(800)
+    labels = draw("split", X, y, np.ones(800)).argmax(axis=1)
+    agreement = np.zeros((3, 3))
+    np.add.at(agreement, (labels, piece), 1 / 800)
+    assert agreement.max(axis=0).sum() > 0.95
+
+
+def test_an_arrangement_renumbers_the_cells(table):
+    X, y, weights = table
+    design, seen = View(X, weights).design, []
+
+    def arrange(centers):
+        seen.append(centers)
+        return np.array([2, 0, 1])
+
+    plain = Starts(design, y[:, None], weights, 3).draw("kmeans", np.random.RandomState(0))
+    arranged = Starts(design, y[:, None], weights, 3, arrange)
+    found = arranged.draw("kmeans", np.random.RandomState(0))
+    np.testing.assert_array_equal(found, plain[:, [2, 0, 1]])
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    centers = [Z[plain.argmax(axis=1) == k].mean(axis=0) for k in range(3)]
+    np.testing.assert_allclose(seen[0], centers, atol=1e-12)
+
+
+def test_dead_experts_get_the_rows_explained_worst(rng):
+    log_likelihood = rng.standard_normal(100)
+    weights = rng.integers(1, 4, 100)
+    resp = np.asfortranarray(rng.dirichlet([1.0, 1e-9, 1.0, 1e-9], 100))
+    found = reseeded(resp.copy(), log_likelihood, weights.astype(float), np.array([1, 3]))
+    given = np.flatnonzero((found != resp).any(axis=1))
+    assert set(found[given].argmax(axis=1)) == {1, 3}
+    np.testing.assert_allclose(found[given].max(axis=1), 1 - SMOOTHING + SMOOTHING / 4)
+    worst = np.argsort(log_likelihood)[: len(given)]
+    assert set(worst) == set(given)
+    # An eighth of the weight to each of two experts, up to the row that the cut goes through.
+    assert abs(weights[given].sum() / weights.sum() - 0.25) < 3 / weights.sum()
+    repeated = reseeded(
+        resp.repeat(weights, axis=0).copy(order="F"),
+        log_likelihood.repeat(weights),
+        np.ones(weights.sum()),
+        np.array([1, 3]),
+    )
+    np.testing.assert_array_equal(repeated, found.repeat(weights, axis=0))
 
 
 def test_numeric_stand_in_for_any_table():

@@ -184,6 +184,20 @@ class LinearFold:
             out[rows] = block.resp.T
         return out
 
+    def log_likelihood(self, parameters, top_k=None):
+        """Log-likelihood (n,) of each row, but for a shared constant."""
+        out = np.empty(len(self.y))
+        for rows, block in self._blocks(parameters):
+            out[rows] = block.expect(top_k)
+        return out
+
+    def gate_entropy(self, parameters):
+        """Entropy (n,) of the gate's probabilities of each row."""
+        out = np.empty(len(self.y))
+        for rows, block in self._blocks(parameters):
+            out[rows] = -column_dots(block.gate, block.log_gate)
+        return out
+
     def statistics(self, parameters, *, top_k=None, resp=None, curvature=False):
         """Fold all rows.
 

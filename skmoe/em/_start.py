@@ -20,6 +20,14 @@ SMOOTHING = 0.1
 
 _KMEANS_ITERATIONS = 30
 
+#: Ways to halve a cell that a "split" start chooses from: columns that go with y most, and
+#: random directions.
+_COLUMNS_TRIED = 4
+_DIRECTIONS_TRIED = 4
+
+#: Rows of a lower log-likelihood, in nats, are all explained equally badly.
+_LEAST_EXPLAINED = -1e6
+
 #: Projections closer than this, relative to their spread, are ties.
 _TIE = 1e-9
 
@@ -35,9 +43,13 @@ class Starts:
         The first column also decides the order of the columns.
     weights : ndarray of shape (n,)
     n_experts : int
+    arrange : callable, optional
+        Maps the centres (K, d) of the cells of k-means to the cell that each expert
+        gets, for gates in which experts have neighbours.
     """
 
-    def __init__(self, design, scores, weights, n_experts):
+    def __init__(self, design, scores, weights, n_experts, arrange=None):
+        self.arrange = arrange
         mean, scale, _ = weighted_location_scale(scores, weights)
         self.scores = scores = (scores - mean) / scale
         self.design, self.weights, self.n_experts = design, weights, n_experts
@@ -64,17 +76,35 @@ class Starts:
 
         Parameters
         ----------
-        kind : {"random", "kmeans", "experts"}
+        kind : {"random", "kmeans", "experts", "split"}
         rng : numpy.random.RandomState
 
         Returns
         -------
         ndarray of shape (n, K)
         """
-        labels = {"random": self._cuts, "kmeans": self._kmeans, "experts": self._experts}[kind](rng)
-        resp = np.full((self.n_experts, len(labels)), SMOOTHING / self.n_experts).T
-        resp[np.arange(len(labels)), labels] += 1.0 - SMOOTHING
-        return resp
+        cells = {
+            "random": self._cuts,
+            "kmeans": self._kmeans,
+            "experts": self._experts,
+            "split": self._splits,
+        }
+        labels = cells[kind](rng)
+        resp = np.empty((self.n_experts, len(labels))).T
+        return _give(resp, np.arange(len(labels)), labels)
+
+    def _arranged(self, labels):
+        """Labels of the same cells in the order that `arrange` gives them, where there is one."""
+        if self.arrange is None:
+            return labels
+        weights = self.weights / self.weights.sum()
+        member = np.zeros((self.n_experts, len(labels))).T
+        member[np.arange(len(labels)), labels] = weights
+        sums = self.design.cross(member)
+        mass = np.maximum(sums[:, -1:], np.finfo(float).tiny)
+        place = np.empty(self.n_experts, dtype=int)
+        place[self.arrange(sums[:, :-1] / mass)] = np.arange(self.n_experts)
+        return place[labels]
 
     def _direction(self, rng, size):
         """Return `size` random functions (n, size), linear in x."""
@@ -93,14 +123,8 @@ class Starts:
 
     def _quantile_labels(self, values):
         """Cut `values` into K parts of equal weight, halfway between distinct values."""
-        spread = np.abs(values).max()
-        values = np.round(values / spread, 9) if spread > 0 else values
-        _, place = np.unique(values, return_inverse=True)
-        cumulative = np.cumsum(np.bincount(place, self.weights))
-        before = np.concatenate([[0.0], cumulative[:-1]])
-        middle = 0.5 * (before + cumulative) / cumulative[-1]
-        # Halves fall on a cut exactly; nudged alike, they fall to the same side everywhere.
-        return np.minimum((middle * self.n_experts + _TIE).astype(int), self.n_experts - 1)[place]
+        middle = _weight_below(values, self.weights)
+        return np.minimum((middle * self.n_experts).astype(int), self.n_experts - 1)
 
     def _kmeans(self, rng):
         """Weighted k-means on (x, y), refined from the parts of a random cut."""
@@ -128,7 +152,8 @@ class Starts:
         with warnings.catch_warnings():
             # Fewer distinct rows than experts: some start without rows of their own.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return kmeans.fit_predict(data, sample_weight=self.weights)
+            labels = kmeans.fit_predict(data, sample_weight=self.weights)
+        return self._arranged(labels)
 
     def _beside(self, columns):
         """Return x and further columns as one array that k-means need not copy."""
@@ -147,3 +172,89 @@ class Starts:
         slopes = slopes / np.where(spread > 0, spread, 1.0)
         offsets = rng.standard_normal(self.n_experts)
         return np.abs(self.residual[:, None] - 0.7 * (slopes + offsets)).argmin(axis=1)
+
+    def _splits(self, rng):
+        """Halve, again and again, the cell whose own linear expert leaves most unexplained."""
+        labels = np.zeros(len(self.weights), dtype=int)
+        unexplained = self._unexplained(self.weights[:, None]).tolist()
+        for new in range(1, self.n_experts):
+            cell = int(np.argmax(np.round(unexplained, 9)))
+            inside = labels == cell
+            upper, parts = self._best_halving(inside, rng)
+            labels[inside & upper] = new
+            unexplained[cell], rest = parts
+            unexplained.append(rest)
+        return labels
+
+    def _best_halving(self, inside, rng):
+        """Halve a cell where two linear experts leave least; return a side and what they leave."""
+        best, least = (inside, (np.inf, np.inf)), np.inf
+        weights = np.where(inside, self.weights, 0.0)
+        for values in self._ways_to_halve(rng):
+            upper = _weight_below(values, weights) >= 0.5
+            sides = np.stack([weights * ~upper, weights * upper]).T
+            left = self._unexplained(sides)
+            if left.sum() < least * (1.0 - _TIE):
+                best, least = (upper, tuple(left)), left.sum()
+        return best
+
+    def _ways_to_halve(self, rng):
+        """Yield functions of x, each (n,), along which a cell may be cut."""
+        for column, sign in zip(self.order[:_COLUMNS_TRIED], self.signs, strict=False):
+            unit = np.zeros((1, self.design.shape[1]))
+            unit[0, column] = sign
+            yield self.design.linear(unit)[:, 0]
+        yield from self._direction(rng, _DIRECTIONS_TRIED).T
+
+    def _unexplained(self, weights):
+        """Sums of squares that weighted linear fits leave of the scores, (m,) for (n, m)."""
+        shares = weights / self.weights.sum()
+        squares = shares.T @ (self.scores**2).sum(axis=1)
+        if not self.design.has_grams:
+            mass = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
+            return np.maximum(squares - ((shares.T @ self.scores) ** 2).sum(axis=1) / mass, 0.0)
+        grams, right = self.design.normal_equations(shares, self.scores)
+        coef = solve_normal_equations(grams, right)
+        return np.maximum(squares - (coef * right).sum(axis=(1, 2)), 0.0)
+
+
+def reseeded(resp, log_likelihood, weights, dead):
+    """Responsibilities that hand the rows explained worst to experts that have none.
+
+    Parameters
+    ----------
+    resp : ndarray of shape (n, K)
+        Of a mixture in which some experts have no rows. Overwritten.
+    log_likelihood : ndarray of shape (n,)
+        Of each row under that mixture.
+    weights : ndarray of shape (n,)
+    dead : ndarray of int
+        Numbers of the experts without rows. Each gets half the weight of an average expert.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    share = 0.5 / resp.shape[1]
+    log_likelihood = np.maximum(log_likelihood, _LEAST_EXPLAINED)
+    number = (_weight_below(log_likelihood, weights) / share).astype(int)
+    rows = np.flatnonzero(number < len(dead))
+    return _give(resp, rows, dead[number[rows]])
+
+
+def _give(resp, rows, experts):
+    """Give `rows` to `experts`, but for the share that is spread over all."""
+    resp[rows] = SMOOTHING / resp.shape[1]
+    resp[rows, experts] += 1.0 - SMOOTHING
+    return resp
+
+
+def _weight_below(values, weights):
+    """Share of the weight below each value, half its own weight included, (n,)."""
+    spread = np.abs(values).max()
+    values = np.round(values / spread, 9) if spread > 0 else values
+    _, place = np.unique(values, return_inverse=True)
+    cumulative = np.cumsum(np.bincount(place, weights))
+    before = np.concatenate([[0.0], cumulative[:-1]])
+    # Halves fall on a cut exactly; nudged alike, they fall to the same side everywhere.
+    return (0.5 * (before + cumulative) / cumulative[-1] + _TIE)[place]

@@ -38,6 +38,10 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         Largest number of Newton steps of ``fit``.
     tol : float, default=1e-12
         ``fit`` stops when a step gains no more than this per unit of weight.
+    balance : float, default=0.0
+        Pseudo-rows per expert of a Dirichlet prior on the experts' shares, a
+        part of the objective of EM (``fit`` alone has none); against experts
+        that starve.
 
     Attributes
     ----------
@@ -71,13 +75,15 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "balance": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, alpha=0.1, *, n_steps=1, max_iter=100, tol=1e-12):
+    def __init__(self, alpha=0.1, *, n_steps=1, max_iter=100, tol=1e-12, balance=0.0):
         self.alpha = alpha
         self.n_steps = n_steps
         self.max_iter = max_iter
         self.tol = tol
+        self.balance = balance
 
     def fit(self, X, targets, sample_weight=None):
         """Fit the gate to soft targets.
