@@ -42,10 +42,11 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         Number of clones; ignored for a list.
     gate : None, str, gate or classifier, default=None
         Who decides which expert a row belongs to: None or ``"softmax"`` for
-        ``SoftmaxGate()``, ``"constant"`` for ``ConstantGate()``, a gate of
-        :mod:`skmoe.gates`, a pipeline that ends in one, or any classifier with
-        ``predict_proba``, which becomes a ``ClassifierGate``. Its parameters are
-        ``gate__...``.
+        ``SoftmaxGate()``, ``"gaussian"`` for ``GaussianGate()``, ``"constant"``
+        for ``ConstantGate()``, a gate of :mod:`skmoe.gates`, a pipeline that
+        ends in one, or any classifier with ``predict_proba``, which becomes a
+        ``ClassifierGate``. A ``HierarchicalGate`` needs as many leaves as there
+        are experts. Its parameters are ``gate__...``.
     top_k : int, default=None
         None for a soft mixture. Otherwise only the `top_k` most responsible
         experts keep a row in training, after a soft warm-up, and only the `top_k`
@@ -113,7 +114,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         Why it stopped.
     lower_bound_ : float
         Objective of the stored model per unit of sample weight: log-likelihood
-        less the penalties that the M-steps subtract.
+        less the penalties that the M-steps subtract. A Gaussian gate counts the
+        density of x too.
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
     starts_ : list of dict

@@ -49,4 +49,6 @@ class naming:
             message += f"\nRemedy: {_NAN_REMEDY}."
         elif "could not convert string" in text:
             message += f"\nRemedy: {_TEXT_REMEDY}."
-        raise (PartTypeError if issubclass(kind, TypeError) else PartError)(message) from error
+        # What is both, as scikit-learn's errors of parameters are, is a ValueError to its users.
+        only_type = issubclass(kind, TypeError) and not issubclass(kind, ValueError)
+        raise (PartTypeError if only_type else PartError)(message) from error

@@ -41,10 +41,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         Number of clones; ignored for a list.
     gate : None, str, gate or classifier, default=None
         Who decides which expert a row belongs to: None or ``"softmax"`` for
-        ``SoftmaxGate()``, ``"constant"`` for ``ConstantGate()``, a gate of
-        :mod:`skmoe.gates`, a pipeline that ends in one, or any classifier with
-        ``predict_proba``, which becomes a ``ClassifierGate``. Its parameters are
-        ``gate__...``.
+        ``SoftmaxGate()``, ``"gaussian"`` for ``GaussianGate()``, ``"constant"``
+        for ``ConstantGate()``, a gate of :mod:`skmoe.gates`, a pipeline that
+        ends in one, or any classifier with ``predict_proba``, which becomes a
+        ``ClassifierGate``. A ``HierarchicalGate`` needs as many leaves as there
+        are experts. Its parameters are ``gate__...``.
     response : {"gaussian"} or response, default="gaussian"
         The law of y around an expert's prediction: a name, or an object of
         :mod:`skmoe.responses`, whose parameters are ``response__...``.
@@ -115,7 +116,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         Why it stopped.
     lower_bound_ : float
         Objective of the stored model per unit of sample weight: log-likelihood
-        less the penalties that the M-steps subtract.
+        less the penalties that the M-steps subtract. A Gaussian gate counts the
+        density of x too.
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
     starts_ : list of dict

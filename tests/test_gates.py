@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skmoe import MixtureOfExpertsRegressor
-from skmoe.gates import ClassifierGate, ConstantGate, SoftmaxGate, is_gate
+from skmoe.gates import ClassifierGate, ConstantGate, GaussianGate, SoftmaxGate, is_gate
 from tests.oracles.likelihood import log_softmax
 
 GATES = [
@@ -21,6 +21,9 @@ GATES = [
     ConstantGate(prior=2.0),
     ClassifierGate(LogisticRegression(solver="newton-cholesky")),
     ClassifierGate(DecisionTreeClassifier(max_depth=3, random_state=0)),
+    GaussianGate(),
+    GaussianGate("tied"),
+    GaussianGate("diag"),
 ]
 
 

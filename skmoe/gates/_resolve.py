@@ -4,11 +4,12 @@ from sklearn.base import clone, is_classifier
 
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
+from ._gaussian import GaussianGate
 from ._softmax import SoftmaxGate
 from ._targets import is_gate
 
 #: Gates by name.
-GATES = {"softmax": SoftmaxGate, "constant": ConstantGate}
+GATES = {"softmax": SoftmaxGate, "gaussian": GaussianGate, "constant": ConstantGate}
 
 
 def resolve_gate(gate):
