@@ -129,7 +129,14 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
         Fitted.
     """
     params = dict(params or {})
-    estimator = resume(estimator, previous, y)
+    given, estimator = estimator, resume(estimator, previous, y)
+    fitted = _fit(estimator, X, y, weights, offset, params)
+    if resumable(given):
+        last_step(fitted).set_params(warm_start=last_step(given).warm_start)
+    return fitted
+
+
+def _fit(estimator, X, y, weights, offset, params):
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)
