@@ -62,8 +62,13 @@ class Target:
         """What starts tell rows apart by, (n, m)."""
         return self.values
 
-    def read(self, expert, X):
-        """Predictions (n, m) of a fitted expert, standardised."""
+    @property
+    def blank(self):
+        """Room for what one expert says of all rows, (n, m)."""
+        return np.zeros(self.values.shape)
+
+    def read(self, expert, X, rows=None):
+        """Predictions (n, m) of a fitted expert, standardised, for X that holds `rows`."""
         return (predict_numbers(expert, X, len(self.scale)) - self.mean) / self.scale
 
 
@@ -89,10 +94,19 @@ class Labels:
         """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
         return np.column_stack([self.codes, np.eye(len(self.classes))[self.codes]])
 
-    def read(self, expert, X):
-        """Log-probabilities (n,) that a fitted expert gives to each row's own class."""
+    @property
+    def blank(self):
+        """Room for what one expert says of all rows, (n,)."""
+        return np.zeros(len(self.codes))
+
+    def read(self, expert, X, rows=None):
+        """Log-probabilities (n,) that a fitted expert gives to each row's own class.
+
+        X holds the rows of the numbers `rows`, in their order; None for all.
+        """
         proba = predict_probabilities(expert, X, self.classes)
-        own = proba[np.arange(len(proba)), self.codes]
+        codes = self.codes if rows is None else self.codes[rows]
+        own = proba[np.arange(len(proba)), codes]
         return np.log(np.maximum(own, SMALLEST_PROBABILITY))
 
 

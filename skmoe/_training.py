@@ -66,7 +66,7 @@ class Training:
 
     def advance(self, state, top_k):
         """Return the next state: M-step, then E-step."""
-        parameters, deviance = self._m_step(state.expected, state.parameters)
+        parameters, deviance = self._m_step(state.expected, state.parameters, top_k)
         return self._expect(parameters, deviance, top_k)
 
     def expect(self, parameters, top_k):
@@ -82,7 +82,9 @@ class Training:
 
     def log_likelihood(self, state, top_k):
         """Log-likelihood (n,) of each row, but for a shared constant."""
-        return self._e_step(state.parameters, self._deviance(state.parameters), top_k)[1]
+        parameters = state.parameters
+        log_density, _ = self._log_density(parameters, self._deviance(parameters))
+        return e_step(self.gate.log_proba(parameters.gate), log_density, top_k)[1]
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""
@@ -97,7 +99,7 @@ class Training:
         """Share of the total weight that each expert is responsible for, (K,)."""
         return self.weights @ state.expected / self.total
 
-    def _m_step(self, resp, old):
+    def _m_step(self, resp, old, top_k):
         """Return new parameters, and the deviances of y from the new experts."""
         masses = resp if self._unit_weights else resp * self.weights[:, None]
         gate = self.gate.update(masses, old and old.gate)
@@ -105,7 +107,7 @@ class Training:
         if old is None and not alive.all():
             # Without a last fit to keep, an expert without rows learns a little from all.
             masses = np.where(alive, masses, MASS_FLOOR * self.weights[:, None])
-        experts = self.bank.update(masses, old and old.experts, alive)
+        experts = self.bank.update(masses, old and old.experts, alive, top_k is not None)
         deviance = self.law.deviance(self.y, self.bank.predictions(experts))
         dispersion = self._dispersion(deviance, masses, self.bank.penalties(experts))
         if old is not None and dispersion is not None and not alive.all():
@@ -120,12 +122,33 @@ class Training:
         sums = np.stack([column_dots(masses, output) for output in outputs], axis=1)
         return self.law.fit_dispersion(sums, masses.sum(axis=0), quadratic)
 
-    def _e_step(self, parameters, deviance, top_k):
+    def _log_density(self, parameters, deviance):
+        """Log-densities (n, K); -inf where an expert has not been asked."""
         log_density = self.law.log_density(deviance, parameters.dispersion)
-        return e_step(self.gate.log_proba(parameters.gate), log_density, top_k)
+        missing = self.bank.missing(parameters.experts)
+        if missing is not None:
+            log_density[missing] = -np.inf
+        return log_density, missing
+
+    def _ask_further(self, parameters, log_gate, log_density, missing, top_k):
+        """Ask experts that may be among the `top_k` of a row by what the gate says of them."""
+        if top_k is None:
+            wanted = missing
+        else:
+            least = np.partition(log_gate + log_density, -top_k, axis=1)[:, -top_k]
+            best = log_gate + self.law.log_peak(parameters.dispersion)
+            wanted = missing & (best >= least[:, None])
+        parameters = replace(parameters, experts=self.bank.ask(parameters.experts, wanted))
+        return parameters, self._log_density(parameters, self._deviance(parameters))[0]
 
     def _expect(self, parameters, deviance, top_k):
-        resp, log_likelihood = self._e_step(parameters, deviance, top_k)
+        log_gate = self.gate.log_proba(parameters.gate)
+        log_density, missing = self._log_density(parameters, deviance)
+        if missing is not None:
+            parameters, log_density = self._ask_further(
+                parameters, log_gate, log_density, missing, top_k
+            )
+        resp, log_likelihood = e_step(log_gate, log_density, top_k)
         value = self.weights @ log_likelihood - self.total * self.target.log_scale
         quadratic = self.bank.penalties(parameters.experts)
         value -= self.law.penalty(parameters.dispersion, quadratic)

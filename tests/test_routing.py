@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor, _target
+from skmoe.experts import WrappedBank
 from skmoe.gates import HierarchicalGate, SoftmaxGate
 
 
@@ -145,3 +146,47 @@ def test_a_tree_of_logistic_experts_against_one_on_digits():
     # No sign, on the same folds, that the tree is the less accurate of the two.
     assert stats.ttest_rel(dense, one, alternative="less").pvalue > 0.1
     assert two.mean() >= dense.mean() - 0.005
+
+
+# Training ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top_k", [1, 2])
+@pytest.mark.parametrize("gate", [None, "constant", DecisionTreeClassifier(max_depth=4)])
+@pytest.mark.parametrize("task", ["regression", "two outputs", "classification"])
+@pytest.mark.filterwarnings("ignore:EM did not converge", "ignore:no rows were left:UserWarning")
+def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, monkeypatch):
+    """The same model, to the last digit, as when every expert is asked about every row."""
+    X, y = quarters(rng, 400)
+    weights = rng.uniform(0.5, 2.0, 400)
+    if task == "classification":
+        y = np.digitize(y, [-1.0, 1.0])
+        model = MixtureOfExpertsClassifier(DecisionTreeClassifier(min_samples_leaf=3))
+    else:
+        y = y if task == "regression" else np.column_stack([y, X[:, 0]])
+        model = MixtureOfExpertsRegressor(DecisionTreeRegressor(min_samples_leaf=3))
+    model.set_params(gate=gate, top_k=top_k, max_iter=12, random_state=0)
+    asked = {"all": 0, "own": 0}
+    read = {name: getattr(_target, name).read for name in ("Target", "Labels")}
+    update = WrappedBank.update
+    bounds = {}
+    for mode in asked:
+
+        def counted(self, expert, X, rows=None, mode=mode):
+            asked[mode] += len(X)
+            return read[type(self).__name__](self, expert, X, rows)
+
+        for name in read:
+            monkeypatch.setattr(getattr(_target, name), "read", counted)
+        if mode == "all":
+            monkeypatch.setattr(
+                WrappedBank, "update", lambda self, w, s, alive, own_rows: update(self, w, s, alive)
+            )
+        else:
+            monkeypatch.setattr(WrappedBank, "update", update)
+        model.fit(X, y, sample_weight=weights)
+        bounds[mode] = model.lower_bounds_
+    np.testing.assert_array_equal(bounds["own"], bounds["all"])
+    assert asked["own"] < asked["all"]
+    if gate is None and task == "regression":
+        assert asked["own"] < (0.6 if top_k == 1 else 0.9) * asked["all"]

@@ -42,7 +42,7 @@ class LinearBank:
         self.shape = (n_experts, target.values.shape[1], view.design.shape[1])
         self.ridge = view.design.raw_ridge(getattr(template, "alpha", 0.0))
 
-    def update(self, weights, state, alive):
+    def update(self, weights, state, alive, own_rows=False):
         """Weighted least squares for every expert that is alive.
 
         Parameters
@@ -51,6 +51,8 @@ class LinearBank:
         state : ndarray of shape (K, m, p) or None
         alive : ndarray of shape (K,), bool
             The others keep their coefficients.
+        own_rows : bool
+            Not looked at: to answer for all rows at once costs least.
 
         Returns
         -------
@@ -84,6 +86,10 @@ class LinearBank:
             max_iter=_CG_ITERATIONS,
         )
         return solution.reshape(self.shape)
+
+    def missing(self, state):
+        """Nothing: experts answer for all rows."""
+        return None
 
     def predictions(self, state):
         """Predictions (n, K, m) on the training rows, in standardised units."""

@@ -50,7 +50,7 @@ class LogisticBank:
         ridge = view.design.raw_ridge(strength)
         self.problem = _multinomial.Labels(view.design, ridge, target.codes, n_classes, n_experts)
 
-    def update(self, weights, state, alive):
+    def update(self, weights, state, alive, own_rows=False):
         """Newton steps for every expert that is alive, from its last coefficients.
 
         Parameters
@@ -58,6 +58,8 @@ class LogisticBank:
         weights : ndarray of shape (n, K)
         state : Iterate or None
         alive : ndarray of shape (K,), bool
+        own_rows : bool
+            Not looked at: to answer for all rows at once costs least.
 
         Returns
         -------
@@ -74,6 +76,10 @@ class LogisticBank:
             return state
         coef = np.where(alive[:, None, None], state.coef, old.coef)
         return _multinomial.Iterate(coef, np.where(alive, state.log_proba, old.log_proba))
+
+    def missing(self, state):
+        """Nothing: experts answer for all rows."""
+        return None
 
     def predictions(self, state):
         """Log-probabilities (n, K) of the row's own class."""

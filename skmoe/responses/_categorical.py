@@ -21,6 +21,10 @@ class Categorical:
         """Return the log-probabilities (n, K), which are the log-densities."""
         return deviance
 
+    def log_peak(self, dispersion):
+        """Return the largest log-probability that a class can have."""
+        return 0.0
+
     def penalty(self, dispersion, quadratic):
         """Return the sum of the experts' own penalties (K,)."""
         return float(np.sum(quadratic))

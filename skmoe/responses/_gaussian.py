@@ -132,6 +132,19 @@ class Gaussian(BaseEstimator):
                 block -= constant
         return total
 
+    def log_peak(self, dispersion):
+        """Return the largest log-densities that a row can have.
+
+        Parameters
+        ----------
+        dispersion : ndarray of shape (K, m)
+
+        Returns
+        -------
+        ndarray of shape (K,)
+        """
+        return self.log_density(np.zeros((1, *dispersion.shape)), dispersion)[0]
+
     def penalty(self, dispersion, quadratic):
         """Return what priors and the experts' own penalties take from the objective.
 
