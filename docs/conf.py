@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "matplotlib.sphinxext.plot_directive",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -28,6 +29,11 @@ source_suffix = {".rst": "restructuredtext"}
 autosummary_generate = True
 # The class template lists the members; numpydoc would list them a second time.
 numpydoc_show_class_members = False
+
+# Figures are drawn during the build, by the scripts in plots/.
+plot_formats = [("png", 110)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 smartquotes = False  # types such as ``{"auto"}`` stay as they are typed
 

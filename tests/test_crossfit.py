@@ -172,13 +172,30 @@ def test_training_goes_on_from_iteration_to_iteration(classifier, cv, table):
     assert last.warm_start is False
 
 
-def test_ensembles_are_fitted_anew(table):
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        RandomForestClassifier(5, warm_start=True, random_state=0),
+        HistGradientBoostingClassifier(max_iter=5, random_state=0),
+    ],
+    ids=["forest", "boosting"],
+)
+def test_ensembles_are_fitted_anew(classifier, table):
     X, targets, weights = table
-    forest = RandomForestClassifier(5, warm_start=True, random_state=0)
-    trainer = ClassifierGate(forest, cv=None).em_trainer(View(X, weights), weights, 3)
+    trainer = ClassifierGate(classifier, cv=None).em_trainer(View(X, weights), weights, 3)
     once = trainer.update(targets, None)
-    again = trainer.update(np.asfortranarray(targets[::-1]), once)
-    anew = trainer.update(np.asfortranarray(targets[::-1]), None)
+    other = np.asfortranarray(targets[::-1])
+    again, anew = trainer.update(other, once), trainer.update(other, None)
+    np.testing.assert_array_equal(trainer.log_proba(again), trainer.log_proba(anew))
+
+
+def test_a_network_begins_anew_when_an_expert_has_lost_its_rows(table):
+    X, targets, weights = table
+    network = MLPClassifier((4,), max_iter=2, random_state=0)
+    trainer = ClassifierGate(network, cv=None).em_trainer(View(X, weights), weights, 3)
+    once = trainer.update(targets, None)
+    two = np.asfortranarray(np.column_stack([targets[:, :2], np.zeros(90)]))
+    again, anew = trainer.update(two, once), trainer.update(two, None)
     np.testing.assert_array_equal(trainer.log_proba(again), trainer.log_proba(anew))
 
 

@@ -12,7 +12,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skmoe import MixtureOfExpertsRegressor
-from skmoe.gates import ClassifierGate, ConstantGate, GaussianGate, SoftmaxGate, is_gate
+from skmoe._design import View
+from skmoe.gates import (
+    ClassifierGate,
+    ConstantGate,
+    GaussianGate,
+    HierarchicalGate,
+    SoftmaxGate,
+    is_gate,
+    make_trainer,
+)
 from tests.oracles.likelihood import log_softmax
 
 GATES = [
@@ -161,3 +170,40 @@ def test_pipelines_that_end_in_a_gate_are_gates(rng):
     bare = MixtureOfExpertsRegressor(n_experts=2, gate=gate[-1], random_state=0).fit(X, y)
     np.testing.assert_allclose(model.predict(X), bare.predict(X), atol=1e-3)
     assert model.gate_[-1].coef_.shape == (2, 2)
+
+
+# Training within EM ------------------------------------------------------------------------
+
+
+TRAINED = [
+    SoftmaxGate(alpha=1.0),
+    SoftmaxGate(alpha=1.0, balance=20.0),
+    ConstantGate(prior=2.0),
+    HierarchicalGate((2, 2)),
+    HierarchicalGate((2, 2), SoftmaxGate(alpha=1.0, balance=5.0)),
+    HierarchicalGate((1, (1, (2,))), "constant"),
+    GaussianGate(),
+    GaussianGate("tied"),
+    GaussianGate("diag"),
+    ClassifierGate(LogisticRegression(C=1e4, solver="newton-cholesky", tol=1e-8)),
+]
+
+
+@pytest.mark.parametrize("gate", TRAINED, ids=repr)
+def test_an_m_step_raises_its_term(gate, rng):
+    """From any state, towards any responsibilities; with penalties, as the objective has them."""
+    X, weights = rng.standard_normal((200, 3)), rng.uniform(0.5, 2.0, 200)
+    trainer = make_trainer(gate, View(X, weights), None, weights, 4)
+    state = None
+    for sharpness in (5.0, 1.0, 0.2, 10.0, 0.05):
+        masses = rng.dirichlet(np.full(4, sharpness), 200) * weights[:, None]
+        masses = np.asfortranarray(masses)
+
+        def term(state, masses=masses):
+            return (masses * trainer.log_proba(state)).sum() - trainer.penalty(state)
+
+        if state is not None:
+            assert term(trainer.update(masses, state)) > term(state)
+        state = trainer.update(masses, state)
+        small = trainer.restore(trainer.strip(state))
+        np.testing.assert_allclose(term(small), term(state), rtol=1e-12)

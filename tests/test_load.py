@@ -183,7 +183,7 @@ def test_what_is_explained_by_fewer_experts_keeps_them_starved(line):
 def test_the_entropy_of_the_gate(experts, two_lines, rng):
     X, y = two_lines
     weights = rng.uniform(0.5, 2.0, N)
-    for gate in (None, "constant"):
+    for gate in (None, "constant", "gaussian"):
         model = regressor(experts=experts, gate=gate).fit(X, y, sample_weight=weights)
         proba = model.gate_proba(X)
         entropy = -(proba * np.log(np.maximum(proba, 1e-300))).sum(axis=1)

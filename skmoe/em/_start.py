@@ -179,6 +179,8 @@ class Starts:
         unexplained = self._unexplained(self.weights[:, None]).tolist()
         for new in range(1, self.n_experts):
             cell = int(np.argmax(np.round(unexplained, 9)))
+            if unexplained[cell] <= _TIE:
+                break  # all is explained, and the rest of the experts have nothing to begin with
             inside = labels == cell
             upper, parts = self._best_halving(inside, rng)
             labels[inside & upper] = new

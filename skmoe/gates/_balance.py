@@ -36,7 +36,10 @@ class Balanced:
         weights = self._weights if weights is None else weights
         # The first gate has none before it: the responsibilities stand in for its answers.
         spread = masses if state is None else self._weights[:, None] * self._proba(state)
-        added = spread * (self._strength / np.maximum(spread.sum(axis=0), np.finfo(float).tiny))
+        total = spread.sum(axis=0)
+        added = self._strength * np.divide(
+            spread, total, out=np.zeros_like(spread), where=total > 0
+        )
         return self._trainer.update(masses + added, state, weights + added.sum(axis=1))
 
     def penalty(self, state):
