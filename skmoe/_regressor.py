@@ -123,7 +123,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     starts_ : list of dict
         What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
         ``converged`` and whether it was ``chosen``. One of the kind
-        ``"reseeded"`` gave dead experts the rows explained worst.
+        ``"reseeded"`` gave dead experts the rows explained worst; ``error``
+        says why where that failed.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that each side sees; None for all.
     n_features_in_ : int

@@ -73,18 +73,15 @@ class Search:
             Of the better run: the one given, or another from its responsibilities.
         """
         for attempt in range(self.training.n_experts):
-            state = ended.state
-            dead = np.flatnonzero(self.training.usage(state) < DEAD_SHARE)
+            dead = np.flatnonzero(self.training.usage(ended.state) < DEAD_SHARE)
             if not len(dead):
                 break
-            resp = reseeded(
-                self.training.responsibilities(state, self._top_k).copy(order="F"),
-                self.training.log_likelihood(state, self._top_k),
-                self.training.weights,
-                dead,
-            )
-            label = f"reseeding {attempt}"
-            other = self._run(self.training, self._begin(resp), self._top_k, label)
+            try:
+                other = self._reseed(ended.state, dead, f"reseeding {attempt}")
+            except ValueError as error:
+                # An expert that cannot be fitted to such rows takes nothing from what is fitted.
+                self._record_failure("reseeded", error)
+                break
             self._record("reseeded", other)
             if not _beats(_reached(other), _reached(ended)):
                 break
@@ -93,6 +90,15 @@ class Search:
             self.log[-1].update(chosen=True, experts=dead.tolist())
             ended = other
         return ended
+
+    def _reseed(self, state, dead, label):
+        resp = reseeded(
+            self.training.responsibilities(state, self._top_k).copy(order="F"),
+            self.training.log_likelihood(state, self._top_k),
+            self.training.weights,
+            dead,
+        )
+        return self._run(self.training, self._begin(resp), self._top_k, label)
 
     def best_of_short(self, starts):
         """Run all starts shortly, the promising ones longer, and the best to the end.
@@ -220,6 +226,10 @@ class Search:
     def _record(self, kind, ended):
         self.log.append({"kind": kind, "chosen": False})
         self._record_end(-1, ended)
+
+    def _record_failure(self, kind, error):
+        entry = {"kind": kind, "chosen": False, "lower_bound": -np.inf, "n_iter": 0}
+        self.log.append(entry | {"converged": False, "error": str(error)})
 
     def _record_end(self, number, ended):
         self.log[number].update(

@@ -165,6 +165,27 @@ def test_a_dead_expert_of_a_classifier(rng):
         assert [start["kind"] for start in model.starts_] == ["given", "reseeded"]
 
 
+class Demanding(LinearRegression):
+    """A line that cannot be fitted to few rows."""
+
+    def fit(self, X, y, sample_weight=None):
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        if (weights > 0.5 * weights.max()).sum() < 100:
+            raise ValueError("too few rows")
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_second_start_that_fails_takes_nothing_away(cross):
+    X, y = cross
+    model = regressor(experts=Demanding(), n_experts=2, gate="constant", init=ALL_TO_ONE)
+    with pytest.warns(UserWarning, match="keep their last fit"):
+        model.fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.starts_[0]["chosen"]
+    assert model.starts_[1]["lower_bound"] == -np.inf
+    assert "'expert_1' failed in fit: too few rows" in model.starts_[1]["error"]
+
+
 def test_what_is_explained_by_fewer_experts_keeps_them_starved(line):
     X, y = line
     model = regressor(n_experts=2, gate="constant", top_k=1, init=ALL_TO_ONE)

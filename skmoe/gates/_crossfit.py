@@ -58,7 +58,8 @@ class CrossFitTrainer:
         self.splits = [(every, every)]
         if n_folds is not None:
             fold = row_folds(self.X, weights, n_folds)
-            splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in set(fold)]
+            held = [fold == number for number in np.unique(fold)]
+            splits = [(np.flatnonzero(~rows), np.flatnonzero(rows)) for rows in held]
             # Rows that are all equal leave nothing to learn by heart.
             self.splits = splits if len(splits) > 1 else self.splits
 
