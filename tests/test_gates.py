@@ -180,6 +180,7 @@ TRAINED = [
     SoftmaxGate(alpha=1.0, balance=20.0),
     ConstantGate(prior=2.0),
     HierarchicalGate((2, 2)),
+    HierarchicalGate((2, 2), balance=20.0),
     HierarchicalGate((2, 2), SoftmaxGate(alpha=1.0, balance=5.0)),
     HierarchicalGate((1, (1, (2,))), "constant"),
     GaussianGate(),

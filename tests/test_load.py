@@ -6,7 +6,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe.gates import ClassifierGate, SoftmaxGate
+from skmoe.gates import ClassifierGate, HierarchicalGate, SoftmaxGate
 from skmoe.responses import Gaussian
 from tests.oracles.likelihood import regression_arrays, regression_terms
 
@@ -94,10 +94,10 @@ def test_the_prior_keeps_all_experts_in_use(line):
     X, y = line
     for top_k in (None, 1):
         starved = regressor(n_experts=6, top_k=top_k, tol=1e-4).fit(X, y)
-        gate = SoftmaxGate(balance=100.0)
-        fed = regressor(n_experts=6, top_k=top_k, tol=1e-4, gate=gate).fit(X, y)
         assert starved.gate_proba(X).mean(axis=0).min() < 0.01
-        assert fed.gate_proba(X).mean(axis=0).min() > 0.1
+        for gate in (SoftmaxGate(balance=100.0), HierarchicalGate((3, 2), balance=100.0)):
+            fed = regressor(n_experts=6, top_k=top_k, tol=1e-4, gate=gate).fit(X, y)
+            assert fed.gate_proba(X).mean(axis=0).min() > 0.1
 
 
 def test_the_prior_serves_any_classifier_as_a_gate(line):

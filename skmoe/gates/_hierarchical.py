@@ -1,5 +1,7 @@
 """The hierarchical gate: a tree of gates whose leaves are the experts."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
@@ -8,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._delegate import fit_prefix, last_step
 from .._design import View
 from .._numerics import row_sum
-from .._sklearn import HasMethods, StrOptions
+from .._sklearn import HasMethods, Interval, StrOptions
 from ._constant import ConstantGate
 from ._refit import make_trainer
 from ._resolve import GATES, is_estimator, resolve_gate
@@ -44,6 +46,10 @@ class HierarchicalGate(GateMixin, BaseEstimator):
         ``predict_proba``. Its parameters are ``gate__...``. The transformers of a
         pipeline are fitted once for the whole tree, without y; those that need y
         belong before the tree.
+    balance : float, default=0.0
+        Pseudo-rows per expert of a Dirichlet prior on the experts' shares, a
+        part of the objective of EM (``fit`` alone has none); against experts
+        that starve.
 
     Attributes
     ----------
@@ -94,11 +100,13 @@ class HierarchicalGate(GateMixin, BaseEstimator):
     _parameter_constraints = {
         "branching": [tuple, list],
         "gate": [StrOptions(set(GATES)), HasMethods(["fit", "predict_proba"]), None],
+        "balance": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, branching=(2, 2), gate=None):
+    def __init__(self, branching=(2, 2), gate=None, *, balance=0.0):
         self.branching = branching
         self.gate = gate
+        self.balance = balance
 
     def __sklearn_tags__(self):
         """Takes what the nodes take."""
