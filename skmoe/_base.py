@@ -49,6 +49,7 @@ class BaseMixtureOfExperts(BaseComposition):
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "accelerate": ["boolean"],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -138,7 +139,9 @@ class BaseMixtureOfExperts(BaseComposition):
         target = self._target(y, weights)
         data = Data(X, target, weights, self.gate_columns_, self.expert_columns_)
         warn_of_resampling(parts.named, weights)
-        settings = Settings(self.tol, self.max_iter, self.top_k, Reporter(self.verbose))
+        settings = Settings(
+            self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
+        )
         fitting = Fitting(data, parts, settings, self.n_jobs, rng)
         training, result, log = fitting.run(
             init=self.init if isinstance(self.init, str) else "auto",

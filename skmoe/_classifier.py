@@ -73,6 +73,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         Largest number of EM iterations.
     tol : float, default=1e-5
         EM stops when an iteration gains less than this per unit of sample weight.
+    accelerate : bool, default=True
+        Whether to speed EM up by Anderson's mixing where all parts are solved in
+        batches and the mixture is soft. A step that would lower the objective is
+        refused, and a plain one taken in its place.
     warm_start : bool, default=False
         Whether ``fit`` starts from the responsibilities of the last fit.
     class_weight : dict, "balanced" or None, default=None
@@ -168,6 +172,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         n_init="auto",
         max_iter=200,
         tol=1e-5,
+        accelerate=True,
         warm_start=False,
         class_weight=None,
         n_jobs=None,
@@ -185,6 +190,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.accelerate = accelerate
         self.warm_start = warm_start
         self.class_weight = class_weight
         self.n_jobs = n_jobs

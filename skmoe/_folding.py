@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _multinomial
-from ._numerics import solve_normal_equations
+from ._numerics import pack_arrays, solve_normal_equations, unpack_arrays
 from ._training import MASS_FLOOR
 from .em._blocks import LinearFold, LinearParameters
 from .em._engine import ROUNDING, State
@@ -93,27 +93,56 @@ class FoldTraining:
         statistics = self.fold.statistics(zero, resp=resp, curvature=True)
         return State(zero, Expected(statistics, self._inverse(statistics)), -np.inf)
 
-    def advance(self, state, top_k):
-        """Return the next state: M-step, then E-step.
+    def propose(self, state, top_k):
+        """Return what the M-step makes of a state's parameters, a full Newton step of the gate."""
+        old, expected = state.parameters, state.expected
+        experts, dispersion, starved = self._update_experts(old, expected.statistics)
+        direction, _ = self._gate_direction(old, expected)
+        return LinearParameters(old.gate + direction, experts, dispersion, starved)
+
+    def advance(self, state, top_k, proposed=None):
+        """Return the next state: M-step, where it has not been `proposed` yet, then E-step.
 
         The experts' step is exact. The gate's is a Newton step, halved until
         the objective does not fall.
         """
-        old, expected = state.parameters, state.expected
-        experts, dispersion, starved = self._update_experts(old, expected.statistics)
-        direction, promise = self._gate_direction(old, expected)
+        full = self.propose(state, top_k) if proposed is None else proposed
+        direction = full.gate - state.parameters.gate
         step, least = 1.0, state.objective - ROUNDING * (1.0 + abs(state.objective)) * 1e-3
-        older = replace(
-            expected, gained=expected.gained + promise / self.total, age=expected.age + 1
-        )
-        stale = older.gained > _REFRESH_GAIN or older.age > _REFRESH_AGE
         for halving in range(_MAX_HALVINGS + 1):
-            new = LinearParameters(old.gate + step * direction, experts, dispersion, starved)
-            reached = self._state(new, top_k, None if stale or step < 1.0 else older)
+            new = replace(full, gate=state.parameters.gate + step * direction)
+            reached = self.reach(state, new, top_k) if step == 1.0 else self._state(new, top_k)
             if reached.objective >= least:
                 break
             step = 0.5 * step if halving < _MAX_HALVINGS - 1 else 0.0
         return reached
+
+    def reach(self, state, parameters, top_k):
+        """Return the state of parameters that a step from `state` leads to.
+
+        The gate's curvature stays that of `state` until it is out of date.
+        """
+        expected = state.expected
+        _, promise = self._gate_direction(state.parameters, expected)
+        older = replace(
+            expected, gained=expected.gained + promise / self.total, age=expected.age + 1
+        )
+        stale = older.gained > _REFRESH_GAIN or older.age > _REFRESH_AGE
+        return self._state(parameters, top_k, None if stale else older)
+
+    def pack(self, parameters):
+        """Parameters as one vector; None while an expert has no rows to learn from."""
+        if parameters.starved:
+            return None
+        return pack_arrays(parameters.gate, parameters.experts, np.log(parameters.dispersion))
+
+    def unpack(self, vector, like):
+        """The parameters of a vector, in the form of others."""
+        shapes = like.gate.shape, like.experts.shape, like.dispersion.shape
+        gate, experts, log_dispersion = unpack_arrays(vector, shapes)
+        floor = self.law.floor
+        dispersion = np.maximum(np.exp(log_dispersion), floor)
+        return LinearParameters(gate, experts, dispersion)
 
     def _state(self, parameters, top_k, older=None):
         """Return the state of parameters, with the curvature of `older` or one formed anew."""

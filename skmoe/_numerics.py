@@ -52,6 +52,18 @@ def log_softmax(logits):
     return logits
 
 
+def pack_arrays(*arrays):
+    """Return the entries of all arrays as one vector."""
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+def unpack_arrays(vector, shapes):
+    """Return the arrays of these shapes that `pack_arrays` made a vector of."""
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def column_dots(left, right):
     """Return the dot products of the columns of two (n, K) arrays, as (K,)."""
     return np.array([a @ b for a, b in zip(left.T, right.T, strict=True)])

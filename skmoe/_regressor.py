@@ -75,6 +75,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         Largest number of EM iterations.
     tol : float, default=1e-5
         EM stops when an iteration gains less than this per unit of sample weight.
+    accelerate : bool, default=True
+        Whether to speed EM up by Anderson's mixing where all parts are solved in
+        batches and the mixture is soft. A step that would lower the objective is
+        refused, and a plain one taken in its place.
     warm_start : bool, default=False
         Whether ``fit`` starts from the responsibilities of the last fit.
     n_jobs : int, default=None
@@ -177,6 +181,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         n_init="auto",
         max_iter=200,
         tol=1e-5,
+        accelerate=True,
         warm_start=False,
         n_jobs=None,
         random_state=None,
@@ -194,6 +199,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.accelerate = accelerate
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .em._accelerate import accelerate
 from .em._engine import ROUNDING, iterate, run
 from .em._start import reseeded
 from .routing import largest
@@ -35,12 +36,14 @@ class Settings:
     top_k : int or None
     report : callable
         ``report(label, iteration, objective)`` is called after each iteration.
+    accelerate : bool
     """
 
     tol: float
     max_iter: int
     top_k: int | None
     report: Any
+    accelerate: bool
 
 
 class Search:
@@ -210,7 +213,10 @@ class Search:
         """Iterate from a state for at most `budget` iterations, after those `before`."""
         left = self.settings.max_iter - len(before)
         budget = left if budget is None else min(budget, left)
-        states = iterate(state, lambda current: training.advance(current, top_k))
+        if self.settings.accelerate and top_k is None and training.cheap:
+            states = accelerate(state, training, top_k, self.settings.tol)
+        else:
+            states = iterate(state, lambda current: training.advance(current, top_k))
         states = self._reported(states, label, len(before))
         ended = run(states, tol=self.settings.tol, max_iter=budget)
         reason = ended.stop_reason

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numerics import blocks, column_dots, log_softmax
+from ._numerics import blocks, column_dots, log_softmax, pack_arrays, unpack_arrays
 from .em._engine import State, e_step
 
 #: An expert with less than this share of the total weight keeps its last fit.
@@ -56,6 +56,11 @@ class Training:
         self._unit_weights = bool((weights == 1.0).all())
 
     @property
+    def _packs(self):
+        """Whether all parts can be written as a vector."""
+        return all(getattr(part, "pack", None) is not None for part in (self.gate, self.bank))
+
+    @property
     def cheap(self):
         """Whether an iteration costs little: all parts are solved in batches."""
         return self.bank.cheap and self.gate.cheap
@@ -64,10 +69,40 @@ class Training:
         """Return the state that starting responsibilities (n, K) stand for."""
         return State(None, resp, -np.inf)
 
-    def advance(self, state, top_k):
-        """Return the next state: M-step, then E-step."""
+    def propose(self, state, top_k):
+        """Return what the M-step makes of a state's parameters."""
+        return self._m_step(state.expected, state.parameters, top_k)[0]
+
+    def advance(self, state, top_k, proposed=None):
+        """Return the next state: M-step, where it has not been `proposed` yet, then E-step."""
+        if proposed is not None:
+            return self.expect(proposed, top_k)
         parameters, deviance = self._m_step(state.expected, state.parameters, top_k)
         return self._expect(parameters, deviance, top_k)
+
+    def reach(self, state, parameters, top_k):
+        """Return the state of parameters that a step from `state` leads to."""
+        return self.expect(parameters, top_k)
+
+    def pack(self, parameters):
+        """Parameters as one vector; None where a part has no such form, or starves."""
+        if parameters.starved or not self._packs:
+            return None
+        dispersion = np.ones(0) if parameters.dispersion is None else parameters.dispersion
+        gate, experts = self.gate.pack(parameters.gate), self.bank.pack(parameters.experts)
+        return pack_arrays(gate, experts, np.log(dispersion))
+
+    def unpack(self, vector, like):
+        """The parameters of a vector, in the form of others."""
+        sizes = self.gate.pack(like.gate).shape, self.bank.pack(like.experts).shape
+        spread = like.dispersion
+        shapes = (*sizes, (0,) if spread is None else spread.shape)
+        gate, experts, log_dispersion = unpack_arrays(vector, shapes)
+        if spread is not None:
+            spread = np.maximum(np.exp(log_dispersion), getattr(self.law, "floor", 0.0))
+        return Parameters(
+            self.gate.unpack(gate, like.gate), self.bank.unpack(experts, like.experts), spread
+        )
 
     def expect(self, parameters, top_k):
         """Return the state of given parameters: an E-step."""

@@ -101,6 +101,14 @@ class LinearBank:
         """``alpha * ||coef||^2`` (K, m), in squared standardised units."""
         return (self.ridge * state * state).sum(axis=2)
 
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients."""
+        return vector.reshape(self.shape)
+
     def strip(self, state):
         """The state without (n, K) arrays: it has none."""
         return state

@@ -1,5 +1,6 @@
 """Multinomial logistic experts, all K trained in one batch by Newton's method."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -103,6 +104,15 @@ class LogisticBank:
         expert.intercept_ = intercept[1:] - intercept[:1] if binary else intercept
         expert.n_iter_ = np.array([self.template.max_iter], dtype=np.int32)
         return expert
+
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.coef.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients, with the curvature of another."""
+        state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
+        return replace(state, curvature=like.curvature)
 
     def strip(self, state):
         """The state without its (n, K) arrays."""

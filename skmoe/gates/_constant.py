@@ -3,10 +3,12 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._sklearn import Interval
+from .._target import n_rows
 from ._targets import GateMixin, check_targets
 
 
@@ -82,10 +84,12 @@ class ConstantGate(GateMixin, BaseEstimator):
         self._validate_params()
         validate_data(self, X, skip_check_array=True)
         targets, weights = check_targets(X, targets, sample_weight)
-        mass = weights @ targets + self.prior
-        # An expert without any mass keeps a probability that has a logarithm.
-        self.weights_ = np.maximum(mass / mass.sum(), np.finfo(float).tiny)
-        self.penalty_ = float(-self.prior * np.log(self.weights_).sum()) if self.prior else 0.0
+        return self._write(_log_shares(weights @ targets, self.prior))
+
+    def _write(self, log_weights):
+        """Take the fitted attributes of log-probabilities (K,)."""
+        self.weights_ = np.exp(log_weights)
+        self.penalty_ = _penalty(log_weights, self.prior)
         return self
 
     @property
@@ -107,5 +111,77 @@ class ConstantGate(GateMixin, BaseEstimator):
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
-        return np.tile(np.log(self.weights_)[:, None], (1, n)).T
+        return _repeat(np.log(self.weights_), n_rows(X))
+
+    def em_trainer(self, view, weights, n_experts):
+        """Return what EM trains step by step in place of calling ``fit``.
+
+        Parameters
+        ----------
+        view : View of n rows
+        weights : ndarray of shape (n,)
+        n_experts : int
+
+        Returns
+        -------
+        ConstantTrainer
+        """
+        self._validate_params()
+        return ConstantTrainer(self, view)
+
+
+class ConstantTrainer:
+    """The mixing weights within EM; a state is their logarithms (K,)."""
+
+    cheap = True
+
+    def __init__(self, gate, view):
+        self.gate, self.view = gate, view
+
+    def update(self, masses, state, weights=None):
+        """Return the shares of (n, K) responsibilities × weights."""
+        return _log_shares(masses.sum(axis=0), self.gate.prior)
+
+    def log_proba(self, state):
+        """Log-probabilities (n, K), the same in every row."""
+        return _repeat(state, n_rows(self.view.X))
+
+    def penalty(self, state):
+        """What the prior takes from the objective."""
+        return _penalty(state, self.gate.prior)
+
+    def pack(self, state):
+        """The state: it is a vector."""
+        return state
+
+    def unpack(self, vector, like):
+        """The state of a vector, whose weights need not sum to one."""
+        return vector - logsumexp(vector)
+
+    def strip(self, state):
+        """The state without its (n, K) arrays: it has none."""
+        return state
+
+    def restore(self, state):
+        """The state that `strip` made small."""
+        return state
+
+    def finish(self, state):
+        """The fitted gate of a state."""
+        gate = clone(self.gate)
+        validate_data(gate, self.view.X, skip_check_array=True)
+        return gate._write(state)
+
+
+def _log_shares(mass, prior):
+    mass = mass + prior
+    # An expert without any mass keeps a probability that has a logarithm.
+    return np.log(np.maximum(mass / mass.sum(), np.finfo(float).tiny))
+
+
+def _penalty(log_weights, prior):
+    return float(-prior * log_weights.sum()) if prior else 0.0
+
+
+def _repeat(log_weights, n):
+    return np.tile(log_weights[:, None], (1, n)).T

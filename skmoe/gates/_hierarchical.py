@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._delegate import fit_prefix, last_step
 from .._design import View
-from .._numerics import row_sum
+from .._numerics import pack_arrays, row_sum, unpack_arrays
 from .._sklearn import HasMethods, Interval, StrOptions
 from ._constant import ConstantGate
 from ._refit import make_trainer
@@ -314,6 +314,23 @@ class HierarchicalTrainer:
     def penalty(self, state):
         """What the penalties of all nodes take from the objective."""
         return float(sum(trainer.penalty(each) for trainer, each in self._pairs(state)))
+
+    @property
+    def pack(self):
+        """What makes a state one vector; None where a node has no such form."""
+        packs = all(getattr(trainer, "pack", None) is not None for trainer in self.nodes)
+        return self._pack if packs else None
+
+    def _pack(self, state):
+        return pack_arrays(*(trainer.pack(each) for trainer, each in self._pairs(state)))
+
+    def unpack(self, vector, like):
+        """The state of a vector, in the form of another."""
+        pairs = list(self._pairs(like))
+        vectors = unpack_arrays(vector, [trainer.pack(each).shape for trainer, each in pairs])
+        return tuple(
+            trainer.unpack(part, each) for part, (trainer, each) in zip(vectors, pairs, strict=True)
+        )
 
     def strip(self, state):
         """The state without its arrays of n rows."""

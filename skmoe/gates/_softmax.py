@@ -1,5 +1,6 @@
 """The softmax gate: multinomial logistic regression on soft targets."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -191,6 +192,15 @@ class SoftmaxTrainer:
     def penalty(self, state):
         """What the penalty takes from the objective."""
         return float(_multinomial.penalties(state.coef, self.problem.ridge)[0])
+
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.coef.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients, with the curvature of another."""
+        state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
+        return replace(state, curvature=like.curvature)
 
     def strip(self, state):
         """The state without its (n, K) arrays."""
