@@ -6,7 +6,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import entr
+from scipy.special import entr, logsumexp
 from sklearn.base import clone
 from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -14,11 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._delegate import last_step
 from ._design import read_only
-from ._fitting import KINDS, Data, Fitting, Parts
-from ._inputs import check_init, check_weights, check_X, keep_rows, resolve_columns
-from ._mixture import Mixture
+from ._fitting import KINDS, Data, Fitting, Parts, make_folds
+from ._inputs import (
+    check_init,
+    check_weights,
+    check_X,
+    keep_rows,
+    resolve_columns,
+    resolve_cv,
+)
+from ._mixture import Mixture, select
 from ._notices import Reporter, warn_of_ending, warn_of_resampling
-from ._parts import check_expert, resolve_experts, seed_parts
+from ._parts import check_expert, is_frozen, resolve_experts, seed_parts, share_fits
 from ._search import Settings
 from ._sklearn import (
     BaseComposition,
@@ -29,6 +36,8 @@ from ._sklearn import (
     raise_for_params,
     routing_enabled,
 )
+from ._target import n_rows
+from ._units import check_groups, make_units
 from .experts import count_parameters, is_batched
 from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
@@ -45,6 +54,9 @@ class BaseMixtureOfExperts(BaseComposition):
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "gate_features": _COLUMNS,
         "expert_features": _COLUMNS,
+        "specialize": ["boolean"],
+        "cv": ["cv_object", StrOptions({"auto"})],
+        "average": [Interval(Integral, 1, None, closed="left")],
         "init": [StrOptions(set(KINDS)), "array-like"],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -102,7 +114,7 @@ class BaseMixtureOfExperts(BaseComposition):
 
     # ------------------------------------------------------------------- fit
 
-    def _fit(self, X, y, sample_weight, params):
+    def _fit(self, X, y, sample_weight, groups, params):
         """Fit a draft, and take its attributes over once all has gone well."""
         self._validate_params()
         if y is None:
@@ -112,7 +124,7 @@ class BaseMixtureOfExperts(BaseComposition):
             )
         draft = copy.copy(self)
         _forget(draft)
-        draft._fit_draft(X, y, sample_weight, params, self._previous())
+        draft._fit_draft(X, y, sample_weight, groups, params, self._previous())
         # One assignment: an interrupt finds the old fit or the new one, never half of each.
         self.__dict__ = vars(draft)
         return self
@@ -121,7 +133,7 @@ class BaseMixtureOfExperts(BaseComposition):
         """The fitted model that `warm_start` goes on from, or None."""
         return self if self.warm_start and self.__sklearn_is_fitted__() else None
 
-    def _fit_draft(self, X, y, sample_weight, params, previous):
+    def _fit_draft(self, X, y, sample_weight, groups, params, previous):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
         X = check_X(self, X, reset=True)
@@ -129,26 +141,38 @@ class BaseMixtureOfExperts(BaseComposition):
         check_consistent_length(X, y)
         n = len(y)
         weights = self._class_weights(y, check_weights(sample_weight, X))
-        given = self._given_start(X, y, len(parts.named), previous)
+        groups = None if groups is None else check_groups(groups, X)
+        given = self._given_start(X, y, groups, len(parts.components), previous)
+        cv = resolve_cv(self.cv, X, y, groups)
         rows = np.flatnonzero(weights > 0)
-        X, y, weights, given = keep_rows(rows, n, X, y, weights, given)
+        X, y, weights, given, groups, cv = keep_rows(rows, n, X, y, weights, given, groups, cv)
         params = {name: keep_rows(rows, n, value)[0] for name, value in params.items()}
-        parts = replace(parts, params=self._route(params, parts.names))
+        parts = replace(parts, params=self._route(params, [name for name, _ in parts.named]))
         self.gate_columns_ = resolve_columns(X, self.gate_features, "gate_features")
         self.expert_columns_ = resolve_columns(X, self.expert_features, "expert_features")
-        target = self._target(y, weights)
-        data = Data(X, target, weights, self.gate_columns_, self.expert_columns_)
+        units = make_units(groups, weights)
+        fold = make_folds(cv, select(X, self.expert_columns_), weights, units, parts)
+        data = Data(
+            X,
+            self._target(y, weights),
+            weights,
+            units,
+            fold,
+            self.gate_columns_,
+            self.expert_columns_,
+        )
         warn_of_resampling(parts.named, weights)
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
-        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
-        training, result, log = fitting.run(
+        training, results, log = Fitting(data, parts, settings, self.n_jobs, rng).run(
             init=self.init if isinstance(self.init, str) else "auto",
             n_init=self.n_init,
             given=given if given is None else (self._kind_of_given(previous), given),
+            average=self.average,
         )
-        self._store(training, result, parts)
+        self._store(training, results[0], parts)
+        self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)
 
@@ -160,16 +184,24 @@ class BaseMixtureOfExperts(BaseComposition):
         )
         for name, expert in named:
             check_expert(name, expert, labels)
+        specialize = self.specialize and not all(is_frozen(expert) for _, expert in named)
+        law = self._law()
+        named, components = share_fits(
+            named, not isinstance(self.experts, list), specialize, getattr(law, "n_scales", 1)
+        )
         named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
         gate = seed_parts(resolve_gate(self.gate), rng)
-        return Parts(gate, named, not isinstance(self.experts, list), self._law(), {})
+        clones = not isinstance(self.experts, list)
+        auto = isinstance(self.cv, str)
+        return Parts(gate, named, components, clones, specialize, auto, law, {})
 
-    def _given_start(self, X, y, n_experts, previous):
+    def _given_start(self, X, y, groups, n_experts, previous):
         """Responsibilities (n, K) to start from, or None to draw them."""
         if not isinstance(self.init, str):
             return check_init(self.init, len(y), n_experts)
         if previous is not None and previous.n_experts_ == n_experts:
-            return check_init(previous.responsibilities(X, y), len(y), n_experts)
+            warm = previous.responsibilities(X, y, groups)
+            return check_init(warm, len(y), n_experts)
         return None
 
     def _kind_of_given(self, previous):
@@ -190,6 +222,12 @@ class BaseMixtureOfExperts(BaseComposition):
         self.converged_ = result.converged
         self.stop_reason_ = result.stop_reason
         self._store_law(training, parameters)
+
+    def _further(self, training, state):
+        """What is kept of a start whose density is averaged with the best."""
+        gate, experts = training.finish(state)
+        kept = {"gate": gate, "experts": experts, "lower_bound": state.objective}
+        return kept | self._dispersion_of(training, state.parameters)
 
     # --------------------------------------------------------------- routing
 
@@ -229,19 +267,31 @@ class BaseMixtureOfExperts(BaseComposition):
         check_is_fitted(self)
         # `top_k` and `combine` are read again at prediction.
         self._validate_params()
+        return self._of(
+            self.gate_, list(self.named_experts_.values()), getattr(self, "dispersion_", None)
+        )
+
+    def _of(self, gate, experts, dispersion):
+        """The mixture of these fitted parts."""
         return Mixture(
-            gate=self.gate_,
-            experts=list(self.named_experts_.items()),
-            question=self._question(),
+            gate=gate,
+            experts=list(zip(self.named_experts_, experts, strict=True)),
+            question=self._question(dispersion),
             gate_columns=self.gate_columns_,
             expert_columns=self.expert_columns_,
-            dense=all(is_batched(e, self._has_labels) for e in self.experts_),
+            dense=all(is_batched(e, self._has_labels) for e in experts),
         )
 
     def _ready(self, X):
         """Return the mixture, and X validated."""
         mixture = self._mixture()
         return mixture, read_only(check_X(self, X, reset=False))
+
+    def _averaged(self, X):
+        """Return the mixtures whose densities are averaged, the best first, and X validated."""
+        mixture, X = self._ready(X)
+        further = [self._of(m["gate"], m["experts"], m.get("dispersion")) for m in self.averaged_]
+        return [mixture, *further], X
 
     def gate_proba(self, X):
         """Probabilities of the experts by the gate alone, before top-k routing.
@@ -272,13 +322,16 @@ class BaseMixtureOfExperts(BaseComposition):
         mixture, X = self._ready(X)
         return mixture.log_gate(X).argmax(axis=1)
 
-    def responsibilities(self, X, y):
+    def responsibilities(self, X, y, groups=None):
         """Posterior probabilities of the experts given x and y.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert: they have the same
+            probabilities, those given all of them.
 
         Returns
         -------
@@ -286,10 +339,10 @@ class BaseMixtureOfExperts(BaseComposition):
             Rows sum to one; zero for experts that `top_k` does not ask.
         """
         mixture, X = self._ready(X)
-        y = self._known_y(X, y)
-        return like(X, mixture.posterior(X, y, self.top_k)[0])
+        y, units = self._known_y(X, y), units_of(groups, X)
+        return like(X, units.spread(mixture.posterior(X, y, self.top_k, units)[0]))
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X, y=None, groups=None):
         """Log-density, or log-probability, of y given x.
 
         Parameters
@@ -297,23 +350,29 @@ class BaseMixtureOfExperts(BaseComposition):
         X : array-like, sparse matrix or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs), optional
             None for the model's own prediction: how sure the model is of it.
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert, and have one joint density.
 
         Returns
         -------
-        ndarray of shape (n,)
-            Nats; for a regressor in the units of y.
+        ndarray of shape (n,) or (n_groups,)
+            Nats; for a regressor in the units of y. Groups are in the order of
+            their sorted labels.
         """
-        mixture, X = self._ready(X)
-        y = self._known_y(X, self.predict(X) if y is None else y)
-        return like(X, mixture.posterior(X, y, self.top_k)[1])
+        mixtures, X = self._averaged(X)
+        y, units = self._known_y(X, self.predict(X) if y is None else y), units_of(groups, X)
+        logs = [mixture.posterior(X, y, self.top_k, units)[1] for mixture in mixtures]
+        return like(X, logsumexp(logs, axis=0) - np.log(len(logs)))
 
-    def aic(self, X, y):
+    def aic(self, X, y, groups=None):
         """Akaike's information criterion: lower is better.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
 
         Returns
         -------
@@ -321,32 +380,38 @@ class BaseMixtureOfExperts(BaseComposition):
             ``-2 * log-likelihood + 2 * parameters``; NaN, with a warning, where
             the number of free parameters of a part is not known.
         """
-        return -2.0 * self._log_likelihood(X, y) + 2.0 * self._count_parameters()
+        return -2.0 * self._log_likelihood(X, y, groups) + 2.0 * self._count_parameters()
 
-    def bic(self, X, y):
+    def bic(self, X, y, groups=None):
         """Schwarz's (1978) information criterion: lower is better.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
 
         Returns
         -------
         float
-            ``-2 * log-likelihood + log(n) * parameters``; NaN, with a warning,
-            where the number of free parameters of a part is not known.
+            ``-2 * log-likelihood + log(n) * parameters``, n the number of rows or of
+            groups; NaN, with a warning, where the number of free parameters of a
+            part is not known.
         """
-        penalty = float(np.log(len(y))) * self._count_parameters()
-        return -2.0 * self._log_likelihood(X, y) + penalty
+        size = len(y) if groups is None else len(np.unique(groups))
+        penalty = float(np.log(size)) * self._count_parameters()
+        return -2.0 * self._log_likelihood(X, y, groups) + penalty
 
-    def icl(self, X, y):
+    def icl(self, X, y, groups=None):
         """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
 
         Returns
         -------
@@ -354,10 +419,16 @@ class BaseMixtureOfExperts(BaseComposition):
             `bic` plus twice the entropy of the responsibilities: it asks that
             experts be told apart too.
         """
-        return self.bic(X, y) + 2.0 * float(entr(self.responsibilities(X, y)).sum())
+        resp = self.responsibilities(X, y, groups)
+        resp = resp if groups is None else resp[np.unique(groups, return_index=True)[1]]
+        return self.bic(X, y, groups) + 2.0 * float(entr(resp).sum())
 
-    def _log_likelihood(self, X, y):
-        return float(self.score_samples(X, y).sum(dtype=np.float64))
+    def _log_likelihood(self, X, y, groups):
+        """Of the best start alone: further ones that are averaged with it add no parameters."""
+        mixture, X = self._ready(X)
+        units = units_of(groups, X)
+        logs = mixture.posterior(X, self._known_y(X, y), self.top_k, units)[1]
+        return float(logs.sum(dtype=np.float64))
 
     def _count_parameters(self):
         """Number of free parameters of all parts; NaN, with a warning, if one is unknown."""
@@ -420,6 +491,11 @@ def _forget(estimator):
 def _random_state(seed):
     """A random state; for None a fresh one, so that the global one stays untouched."""
     return np.random.RandomState() if seed is None else check_random_state(seed)
+
+
+def units_of(groups, X):
+    """The units that have one expert each, of unit weight."""
+    return make_units(None if groups is None else check_groups(groups, X), np.ones(n_rows(X)))
 
 
 def like(X, result):

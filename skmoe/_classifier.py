@@ -59,6 +59,22 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     gate_features, expert_features : str, int, slice, array-like or callable, default=None
         Columns that the gate, and the experts, see, as ``ColumnTransformer``
         selects them; None for all.
+    specialize : bool, default=True
+        Whether experts are fitted to rows of their own. False: each is fitted once, to
+        all rows, and EM learns the gate alone: stacking whose weights
+        depend on x. Clones of one estimator then share one fit. It is so too where all
+        experts are frozen; give ``fit`` rows that they have not seen.
+    cv : "auto", None, int, splitter or iterable of (train, test), default="auto"
+        How experts are asked about the training rows. An int or a splitter: each row
+        by a fit without its fold, so that experts able to learn their rows by heart
+        (trees, forests, boosting, neighbours) cannot fool the gate; in the end each
+        is fitted to all its rows. None: by the one fit to all of them. "auto": 3 folds,
+        none for linear models; with ``specialize=False`` 5 folds for all, but out of
+        bag where an ensemble has bags and rows have equal weights.
+    average : int, default=1
+        Number of starts whose densities make the predictive mixture together; fewer
+        where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
+        criteria are those of the best.
     init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
         random experts, or in turn ("auto"); "split" halves, again and again, the
@@ -122,9 +138,12 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         density of x too.
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
+    averaged_ : list of dict
+        The further starts that are averaged with the best: ``gate``, ``experts``
+        and ``lower_bound``. Empty for ``average=1``.
     starts_ : list of dict
         What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
-        ``converged`` and whether it was ``chosen``. One of the kind
+        ``converged`` and whether it was ``chosen``, or ``averaged`` with others. One of the kind
         ``"reseeded"`` gave dead experts the rows explained worst; ``error``
         says why where that failed.
     gate_columns_, expert_columns_ : list of int or None
@@ -168,6 +187,9 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         combine="mean",
         gate_features=None,
         expert_features=None,
+        specialize=True,
+        cv="auto",
+        average=1,
         init="auto",
         n_init="auto",
         max_iter=200,
@@ -186,6 +208,9 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         self.combine = combine
         self.gate_features = gate_features
         self.expert_features = expert_features
+        self.specialize = specialize
+        self.cv = cv
+        self.average = average
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
@@ -197,7 +222,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(self, X, y, sample_weight=None, groups=None, **params):
         """Fit gate and experts by expectation-maximisation.
 
         Parameters
@@ -209,6 +234,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         sample_weight : array-like of shape (n,), optional
             A weight of two is the same as the row written twice, a weight of
             zero the same as a row left out.
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one latent expert, as repeated measurements
+            of one person do. The gate sees one row a group: means of numeric columns;
+            others must not vary within it, nor may `sample_weight`.
         **params : dict
             Metadata for the experts, routed as scikit-learn routes it.
 
@@ -226,7 +255,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
         TypeError
             If an expert or gate is not an estimator of the right kind.
         """
-        return self._fit(X, y, sample_weight, params)
+        return self._fit(X, y, sample_weight, groups, params)
 
     def predict(self, X):
         """Predict labels.
@@ -274,14 +303,16 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
 
     def _proba(self, X):
         """Probabilities (n, n_classes), at least the smallest number that has a logarithm."""
-        mixture, X = self._ready(X)
+        mixtures, X = self._averaged(X)
+        proba = like(X, sum(self._proba_of(mixture, X) for mixture in mixtures) / len(mixtures))
+        return np.maximum(proba, np.finfo(proba.dtype).tiny)
+
+    def _proba_of(self, mixture, X):
         weights = mixture.weights(X, self.top_k)
         if self.combine == "top":
             weights = keep_top(weights)
-        answers = mixture.answers(X, weights)
         combine = weighted_vote if self.combine == "vote" else weighted_mean
-        proba = like(X, combine(weights, answers))
-        return np.maximum(proba, np.finfo(proba.dtype).tiny)
+        return combine(weights, mixture.answers(X, weights))
 
     def expert_predict(self, X):
         """Class probabilities of all experts, for all rows.
@@ -343,7 +374,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
             raise ValueError(f"y must hold labels known from fit; got also {unknown}")
         return np.searchsorted(self.classes_, y)
 
-    def _question(self):
+    def _question(self, dispersion):
         return Classes(self.classes_)
 
     def _count_dispersions(self):
@@ -351,3 +382,6 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
 
     def _store_law(self, training, parameters):
         """Labels have no dispersion to store."""
+
+    def _dispersion_of(self, training, parameters):
+        return {}

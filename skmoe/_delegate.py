@@ -16,6 +16,15 @@ from ._sklearn import routing_enabled, take
 #: Rows with less than this share of the largest weight teach an expert nothing.
 NEGLIGIBLE = 1e-12
 
+#: Where estimators with few parameters come from, and those that are fitted already.
+_RIGID = (
+    "sklearn.linear_model",
+    "sklearn.discriminant_analysis",
+    "sklearn.naive_bayes",
+    "sklearn.dummy",
+    "sklearn.frozen",
+)
+
 #: Where estimators that wrap another one, and hand fit parameters on to it, keep it.
 _WRAPPED = ("estimator", "regressor", "classifier")
 
@@ -43,6 +52,57 @@ def weight_parameter(estimator):
 def takes_no_weights(estimator):
     """Tell whether an estimator is fitted to resampled rows for want of sample weights."""
     return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
+
+
+def is_rigid(estimator):
+    """Tell whether an estimator cannot learn its training rows by heart, like a linear model.
+
+    A pipeline, or an estimator that wraps another, is what it ends in or wraps.
+    """
+    last = last_step(estimator)
+    if any(kind.__module__.startswith(_RIGID) for kind in type(last).__mro__):
+        return True
+    inner = _wrapped_by(last)
+    return inner is not None and is_rigid(inner)
+
+
+def is_distribution(estimator):
+    """Tell whether an expert brings a distribution of y of its own: a mixture as an expert.
+
+    It may stand at the end of a pipeline, or be frozen.
+    """
+    return hasattr(_innermost(estimator), "_components")
+
+
+def own_log_density(estimator, X, y):
+    """Log-densities (n,) of y under a fitted expert that `is_distribution`, else None."""
+    if not is_distribution(estimator):
+        return None
+    X = _before_last(estimator, X)
+    return np.asarray(_innermost(estimator).score_samples(X, y), dtype=np.float64)
+
+
+def own_components(estimator, X):
+    """Components of a fitted mixture that is an expert: weights, answers and dispersions."""
+    return _innermost(estimator)._components(_before_last(estimator, X))
+
+
+def _innermost(estimator):
+    """What stands behind pipelines and ``FrozenEstimator``."""
+    if isinstance(estimator, FrozenEstimator):
+        return _innermost(estimator.estimator)
+    last = last_step(estimator)
+    return last if last is estimator else _innermost(last)
+
+
+def _before_last(estimator, X):
+    """X as the last step of a fitted pipeline sees it."""
+    if isinstance(estimator, FrozenEstimator):
+        return _before_last(estimator.estimator, X)
+    if not isinstance(estimator, Pipeline):
+        return X
+    X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
+    return _before_last(estimator.steps[-1][1], X)
 
 
 def _wrapped_by(estimator):

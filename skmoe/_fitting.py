@@ -13,18 +13,36 @@ from ._design import View
 from ._errors import PartError
 from ._features import numeric_features
 from ._folding import FoldTraining, can_fold
+from ._folds import row_folds
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._search import Search
 from ._training import Training
+from ._units import Rows
 from .em._start import Starts
-from .experts import LinearBank, LogisticBank, WrappedBank, is_batched, make_batch
+from .experts import (
+    Honesty,
+    InSample,
+    LinearBank,
+    LogisticBank,
+    PooledBank,
+    WrappedBank,
+    is_batched,
+    make_batch,
+)
 from .gates import SoftmaxGate, make_trainer
 
 #: Starts of ``n_init="auto"``: where the mixture itself is cheap to run, and where a
 #: cheap stand-in only finds starting responsibilities for it.
 AUTO_STARTS = 6
 AUTO_STARTS_OF_STAND_IN = 3
+
+#: Folds of ``cv="auto"``: where experts are fitted in every iteration, and where only once.
+AUTO_FOLDS = 3
+AUTO_FOLDS_ONCE = 5
+
+#: Components that share an expert begin with scales up to this factor below and above its own.
+_WIDEST = 2.0
 
 #: Kinds of start behind each value of `init`, drawn in turn.
 KINDS = {
@@ -44,12 +62,18 @@ class Data:
     X : array, sparse matrix or data frame of shape (n, d)
     target : Target or Labels
     weights : ndarray of shape (n,)
+    units : Rows or Groups
+        What has one latent expert each.
+    fold : ndarray of shape (n,), int, or None
+        Fold of each row, where experts are asked about rows they have not seen.
     gate_columns, expert_columns : list of int, or None for all
     """
 
     X: Any
     target: Any
     weights: np.ndarray
+    units: Any
+    fold: np.ndarray | None
     gate_columns: list | None
     expert_columns: list | None
 
@@ -62,8 +86,15 @@ class Parts:
     ----------
     gate : gate
     named : list of (str, estimator)
+        The experts that are fitted.
+    components : list of (str, int)
+        Name of each component of the mixture, and number of the expert it asks.
     clones : bool
         Whether the experts are clones of one estimator.
+    specialize : bool
+        Whether experts are fitted to rows of their own.
+    auto : bool
+        Whether each expert is asked about the training rows in the way that suits it.
     law : response
     params : dict of str to dict
         Routed fit parameters of each expert.
@@ -71,21 +102,38 @@ class Parts:
 
     gate: Any
     named: list
+    components: list
     clones: bool
+    specialize: bool
+    auto: bool
     law: Any
     params: dict
 
     @property
     def names(self):
-        """Names of the experts."""
-        return [name for name, _ in self.named]
+        """Names of the components."""
+        return [name for name, _ in self.components]
 
-    def batched(self, labels):
+    def batched(self, labels, honesty):
         """Whether the experts are solved in one batch.
 
         One expert alone is fitted as it would be without a mixture.
         """
-        return self.clones and len(self.named) > 1 and is_batched(self.named[0][1], labels)
+        template = self.named[0][1]
+        alike = self.specialize and self.clones and len(self.named) > 1
+        return (
+            alike and is_batched(template, labels) and isinstance(honesty.way(template), InSample)
+        )
+
+    def factors(self):
+        """What tells components that share an expert apart at first: factors (K,) of its scale."""
+        experts = np.array([number for _, number in self.components])
+        out = np.ones(len(experts))
+        for number in np.unique(experts):
+            sharing = np.flatnonzero(experts == number)
+            if len(sharing) > 1:
+                out[sharing] = np.geomspace(1.0 / _WIDEST, _WIDEST, len(sharing))
+        return out
 
 
 class Fitting:
@@ -104,7 +152,7 @@ class Fitting:
         self.data, self.parts, self.settings = data, parts, settings
         self.n_jobs, self.rng = n_jobs, rng
 
-    def run(self, *, init, n_init, given):
+    def run(self, *, init, n_init, given, average):
         """Fit.
 
         Parameters
@@ -113,69 +161,99 @@ class Fitting:
         n_init : int or "auto"
         given : (str, ndarray of shape (n, K)) or None
             Kind and responsibilities of a start that is not to be drawn.
+        average : int
+            Number of runs to return.
 
         Returns
         -------
         training : Training
-        result : Result
+        results : list of Result
+            Of the best runs, the best first.
         log : list of dict
             What every start reached.
         """
         with Parallel(n_jobs=self.n_jobs) as parallel:
             try:
-                return self._run(parallel, init, n_init, given)
+                return self._run(parallel, init, n_init, given, average)
             except BrokenProcessPool as error:
                 raise PartError(
                     "a worker process died while it fitted one of the experts "
-                    f"{self.parts.names}: it ran out of memory, was killed or crashed; "
-                    "n_jobs=1 shows where"
+                    f"{[name for name, _ in self.parts.named]}: it ran out of memory, was killed "
+                    "or crashed; n_jobs=1 shows where"
                 ) from error
 
-    def _run(self, parallel, init, n_init, given):
+    def _run(self, parallel, init, n_init, given, average):
         training = self._training(parallel)
-        n_experts = len(self.parts.named)
+        units, n_experts = self.data.units, len(self.parts.components)
         if n_experts == 1:
-            given = "single", np.ones((len(self.data.weights), 1))
+            given = "single", np.ones((len(units.weights), 1))
+        elif given is not None:
+            given = given[0], units.mean(given[1])
+        elif not self.parts.specialize:
+            given = "pooled", training.opening(self.parts.factors())
         if given is not None:
-            search = Search(training, training, self.settings)
-            result = search.best_of_full([given], drawn=False)
-            return training, search.rescued(result), search.log
+            search = Search(training, training, self.settings, average)
+            results = search.best_of_full([given], drawn=False)
+            if self.parts.specialize:
+                results[0] = search.rescued(results[0])
+            return training, results, search.log
         cheap = training if training.cheap else self._surrogate()
-        search = Search(training, cheap, self.settings)
+        search = Search(training, cheap, self.settings, average)
         if n_init == "auto":
             n_starts = AUTO_STARTS if cheap is training else AUTO_STARTS_OF_STAND_IN
-            result = search.best_of_short(self._draw(cheap, init, n_starts))
+            results = search.best_of_short(self._draw(cheap, init, max(n_starts, 2 * average - 1)))
         else:
-            result = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
-        return training, search.rescued(result), search.log
+            results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
+        results[0] = search.rescued(results[0])
+        return training, results, search.log
 
     def _training(self, parallel):
         """The mixture that is to be fitted, on the training rows."""
         data, parts, target = self.data, self.parts, self.data.target
-        n_experts = len(parts.named)
+        n_experts = len(parts.components)
         expert_view = View(select(data.X, data.expert_columns), data.weights)
-        gate_view = expert_view
-        if data.gate_columns != data.expert_columns:
-            gate_view = View(select(data.X, data.gate_columns), data.weights)
-        gate = make_trainer(parts.gate, gate_view, target.raw, data.weights, n_experts)
-        if parts.batched(hasattr(target, "codes")):
+        honesty = Honesty(
+            data.fold,
+            spare_rigid=parts.auto and parts.specialize,
+            use_bags=parts.auto and not parts.specialize and np.ptp(data.weights) == 0.0,
+        )
+        gate = make_trainer(
+            parts.gate,
+            self._gate_view(expert_view),
+            data.units.first(target.raw),
+            data.units.weights,
+            n_experts,
+        )
+        if parts.batched(hasattr(target, "codes"), honesty):
             bank = make_batch(parts.named[0][1], expert_view, target, n_experts)
         else:
             offset = self.rng.uniform()
-            bank = WrappedBank(parts.named, expert_view, target, parallel, offset, parts.params)
-        return train(gate, bank, parts.law, target, data.weights, n_experts)
+            rest = parts.named, expert_view, target, parallel, offset, parts.params, honesty
+            fits = [number for _, number in parts.components]
+            bank = WrappedBank(*rest) if parts.specialize else PooledBank(*rest, fits=fits)
+        return train(gate, bank, parts.law, target, data.weights, data.units, n_experts)
+
+    def _gate_view(self, expert_view):
+        """What the gate sees: the experts' own view where it is the same."""
+        data = self.data
+        if type(data.units) is Rows and data.gate_columns == data.expert_columns:
+            return expert_view
+        return View(data.units.table(select(data.X, data.gate_columns)), data.units.weights)
 
     def _surrogate(self):
         """Batched linear experts and a softmax gate on numeric columns: a cheap stand-in."""
         data = self.data
-        n_experts = len(self.parts.named)
-        view = View(self._numeric(), data.weights)
-        gate = make_trainer(SoftmaxGate(), view, None, data.weights, n_experts)
+        n_experts = len(self.parts.components)
+        view = gate_view = View(self._numeric(), data.weights)
+        if type(data.units) is not Rows:
+            gate_view = View(data.units.table(view.X), data.units.weights)
+        gate = make_trainer(SoftmaxGate(), gate_view, None, data.units.weights, n_experts)
         kind, template = LinearBank, Ridge()
         if hasattr(data.target, "codes"):
             kind, template = LogisticBank, LogisticRegression()
         bank = kind(template, view, data.target, n_experts)
-        return train(gate, bank, self.parts.law, data.target, data.weights, n_experts)
+        rest = data.target, data.weights, data.units, n_experts
+        return train(gate, bank, self.parts.law, *rest)
 
     def _numeric(self):
         """Numeric columns of unit spread that stand in for X."""
@@ -192,16 +270,38 @@ class Fitting:
             design = cheap.bank.view.design
         else:
             design = View(self._numeric(), data.weights).design
-        n_experts = len(self.parts.named)
+        n_experts = len(self.parts.components)
         arrange = getattr(last_step(self.parts.gate), "arrange", None)
         starts = Starts(design, data.target.scores, data.weights, n_experts, arrange)
         seeds = self.rng.randint(2**31 - 1, size=n_starts)
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
-            yield kind, starts.draw(kind, np.random.RandomState(seed))
+            yield kind, data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
 
 
-def train(gate, bank, law, *rest):
+def make_folds(cv, X, weights, units, parts):
+    """Return the fold of each row (n,), or None where experts are asked about their own rows.
+
+    Parameters
+    ----------
+    cv : None, "auto", int or ndarray of shape (n,)
+        An array holds the folds.
+    X : array, sparse matrix or data frame of shape (n, d)
+        What the experts see.
+    weights : ndarray of shape (n,)
+    units : Rows or Groups
+        A fold holds all rows of a unit.
+    parts : Parts
+    """
+    if isinstance(cv, np.ndarray) or cv is None:
+        return cv
+    if isinstance(cv, str):
+        cv = AUTO_FOLDS if parts.specialize else AUTO_FOLDS_ONCE
+    fold = units.spread(row_folds(units.table(X), units.weights, cv))
+    return fold if fold.any() else None
+
+
+def train(gate, bank, law, target, weights, units, n_experts):
     """Return the training of these parts: by the fold where it can, else the general one."""
-    kind = FoldTraining if can_fold(gate, bank, law) else Training
-    return kind(gate, bank, law, *rest)
+    kind = FoldTraining if can_fold(gate, bank, law, units) else Training
+    return kind(gate, bank, law, target, weights, units, n_experts)

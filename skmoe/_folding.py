@@ -12,6 +12,7 @@ import numpy as np
 from . import _multinomial
 from ._numerics import pack_arrays, solve_normal_equations, unpack_arrays
 from ._training import MASS_FLOOR
+from ._units import Rows
 from .em._blocks import LinearFold, LinearParameters
 from .em._engine import ROUNDING, State
 from .experts import LinearBank
@@ -49,10 +50,11 @@ class Expected:
     age: int = 0
 
 
-def can_fold(gate, bank, law):
+def can_fold(gate, bank, law, units):
     """Tell whether these parts can be trained by the fold."""
     return (
-        type(gate) is SoftmaxTrainer
+        type(units) is Rows
+        and type(gate) is SoftmaxTrainer
         and type(bank) is LinearBank
         and type(law) is Gaussian
         and gate.view is bank.view
@@ -71,14 +73,16 @@ class FoldTraining:
     law : Gaussian
     target : Target
     weights : ndarray of shape (n,)
+    units : Rows
     n_experts : int
     """
 
     cheap = True
 
-    def __init__(self, gate, bank, law, target, weights, n_experts):
+    def __init__(self, gate, bank, law, target, weights, units, n_experts):
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, weights, n_experts
+        self.units = units
         self.total = float(weights.sum())
         self.fold = LinearFold(bank.view.design.matrix, target.values, weights)
 

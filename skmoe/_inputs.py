@@ -1,7 +1,10 @@
 """Checks of what users hand in."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy import sparse
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -118,6 +121,38 @@ def check_init(init, n, n_experts):
     if resp.min() < 0 or (resp.sum(axis=1) == 0).any():
         raise ValueError("init must have non-negative entries and no row of zeros")
     return np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
+
+
+def resolve_cv(cv, X, y, groups):
+    """Return the fold of each row (n,) where `cv` splits the rows, else `cv` as it is.
+
+    Parameters
+    ----------
+    cv : None, "auto", int, splitter or iterable of (train, test)
+    X : array, sparse matrix or data frame of shape (n, d)
+    y : ndarray of shape (n,) or (n, m)
+    groups : ndarray of shape (n,) or None
+        For the splitter.
+
+    Raises
+    ------
+    ValueError
+        If not every row is in one test set, and in all other training sets.
+    """
+    if cv is None or isinstance(cv, (str, Integral)):
+        return cv
+    fold, tested, trained = np.zeros((3, n_rows(X)), dtype=int)
+    splits = list(check_cv(cv).split(X, y, groups))
+    for number, (train, test) in enumerate(splits):
+        fold[test] = number
+        np.add.at(tested, test, 1)
+        np.add.at(trained, train, 1)
+    if (tested != 1).any() or (trained != len(splits) - 1).any():
+        raise ValueError(
+            "cv must put every row in one test set and in the training sets of all other folds, "
+            f"as KFold does; got {cv!r}"
+        )
+    return fold
 
 
 def resolve_columns(X, columns, parameter):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._delegate import is_distribution, own_components, own_log_density
 from ._errors import naming
 from ._sklearn import take
 from ._target import SMALLEST_PROBABILITY, n_rows, predict_numbers, predict_probabilities
@@ -37,6 +38,10 @@ class Numbers:
         """Log-densities (n, K) of y, (n, m), in its own units."""
         return self.law.log_density(self.law.deviance(y, answers), self.dispersion)
 
+    def own_log_density(self, expert, X, y):
+        """Log-densities (n,) under an expert that is a distribution of its own, else None."""
+        return own_log_density(expert, X, y[:, 0] if self.n_outputs == 1 else y)
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -57,6 +62,10 @@ class Classes:
         """Log-probabilities (n, K) of the coded labels, (n,)."""
         own = np.take_along_axis(answers, codes[:, None, None], axis=2)[:, :, 0]
         return np.log(np.maximum(own, SMALLEST_PROBABILITY))
+
+    def own_log_density(self, expert, X, codes):
+        """Nothing: probabilities of classes are all there is to know."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,12 @@ class Mixture:
 
     def log_gate(self, X):
         """Log-probabilities (n, K) of the gate alone."""
+        return self._log_gate(select(X, self.gate_columns))
+
+    def _log_gate(self, seen):
         with naming(f"gate {type(self.gate).__name__}", "predict_log_proba"):
-            answer = np.asarray(self.gate.predict_log_proba(select(X, self.gate_columns)))
-            expected = (n_rows(X), len(self.experts))
+            answer = np.asarray(self.gate.predict_log_proba(seen))
+            expected = (n_rows(seen), len(self.experts))
             if answer.shape != expected:
                 raise ValueError(f"the answer must have the shape {expected}, got {answer.shape}")
             if np.isnan(answer).any() or (answer.max(axis=1) == -np.inf).any():
@@ -108,21 +120,94 @@ class Mixture:
         X = select(X, self.expert_columns)
         shape = (self.question.width, len(self.experts), n_rows(X))
         out = np.zeros(shape).transpose(2, 1, 0)
-        for k, (name, expert) in enumerate(self.experts):
-            rows = None if weights is None or self.dense else np.flatnonzero(weights[:, k] > 0)
+        for name, expert, components in self._asked():
+            rows = self._rows_of(weights, components)
             with naming(f"expert {name!r}", "prediction"):
-                if rows is None or len(rows) == len(out):
-                    out[:, k] = self.question.ask(expert, X)
+                if rows is None:
+                    out[:, components] = self.question.ask(expert, X)[:, None]
                 elif len(rows):
-                    out[rows, k] = self.question.ask(expert, take(X, rows))
+                    answer = self.question.ask(expert, take(X, rows))
+                    out[np.ix_(rows, components)] = answer[:, None]
         return out
 
-    def posterior(self, X, y, top_k):
-        """Responsibilities (n, K) given x and y, and log-densities (n,) of y given x."""
-        weights = self.weights(X, top_k)
-        log_density = self.question.log_density(y, self.answers(X, weights))
+    def _asked(self):
+        """Name, expert and components of each expert: several may share one."""
+        components = {}
+        for k, (name, expert) in enumerate(self.experts):
+            components.setdefault(id(expert), (name, expert, []))[2].append(k)
+        return components.values()
+
+    def _rows_of(self, weights, components):
+        """Rows in which components have weight; None for all."""
+        if weights is None or self.dense:
+            return None
+        rows = np.flatnonzero((weights[:, components] > 0).any(axis=1))
+        return None if len(rows) == len(weights) else rows
+
+    def predictive(self, X, weights):
+        """The distribution of y in each row, as components of one law.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+        weights : ndarray of shape (n, K)
+            Mixing weights, routed.
+
+        Returns
+        -------
+        weights : ndarray of shape (n, C)
+        answers : ndarray of shape (n, C, m)
+        dispersion : ndarray of shape (C, m)
+            An expert that is a mixture itself stands here with all its components.
+        """
+        whole = weights, self.answers(X, weights), self.question.dispersion
+        inner = [k for k, (_, expert) in enumerate(self.experts) if is_distribution(expert)]
+        if not inner:
+            return whole
+        kept = np.setdiff1d(np.arange(len(self.experts)), inner)
+        parts = [(weights[:, kept], whole[1][:, kept], whole[2][kept])]
+        parts += [self._inner(k, X, weights[:, k]) for k in inner]
+        return concatenate_components(parts)
+
+    def _inner(self, k, X, weight):
+        """Components of an expert that is a mixture, under its weight (n,)."""
+        name, expert = self.experts[k]
+        with naming(f"expert {name!r}", "prediction"):
+            weights, answers, dispersion = own_components(expert, select(X, self.expert_columns))
+        return weight[:, None] * weights, answers, dispersion
+
+    def log_density(self, X, y, weights):
+        """Log-densities (n, K) of y under each expert, asked where `weights` are positive."""
+        out = self.question.log_density(y, self.answers(X, weights))
+        X = select(X, self.expert_columns)
+        for k, (name, expert) in enumerate(self.experts):
+            with naming(f"expert {name!r}", "prediction"):
+                own = self.question.own_log_density(expert, X, y)
+            if own is not None:
+                out[:, k] = own
+        return out
+
+    def posterior(self, X, y, top_k, units):
+        """Responsibilities (U, K) given x and y, and log-densities (U,) of the units of rows."""
+        weights = self.unit_weights(X, top_k, units)
+        log_density = self.log_density(X, y, units.spread(weights))
         with np.errstate(divide="ignore"):
-            return e_step(np.log(weights), log_density)
+            return e_step(np.log(weights), units.gather(log_density))
+
+    def unit_weights(self, X, top_k, units):
+        """Mixing weights (U, K) of the units of rows after routing."""
+        table = units.table(select(X, self.gate_columns))
+        return route(self._log_gate(table), top_k)
+
+
+def concatenate_components(parts):
+    """Join weights (n, C), answers (n, C, m) and dispersions (C, m) of several mixtures."""
+    weights, answers, dispersions = zip(*parts, strict=True)
+    return (
+        np.concatenate(weights, axis=1),
+        np.concatenate(answers, axis=1),
+        np.concatenate(dispersions, axis=0),
+    )
 
 
 def select(X, columns):

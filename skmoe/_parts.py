@@ -1,6 +1,7 @@
 """What constructor parameters stand for: the one place where options become objects."""
 
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.frozen import FrozenEstimator
 
 from .gates import is_estimator
 from .responses import Gaussian
@@ -54,6 +55,48 @@ def resolve_experts(experts, n_experts, default, reserved):
     if not kept:
         raise ValueError("experts must hold at least one estimator that is not 'drop'; got none")
     return kept
+
+
+def share_fits(named, clones, specialize, n_scales):
+    """Return the experts to fit, and the components of the mixture that ask them.
+
+    Parameters
+    ----------
+    named : list of (str, estimator)
+    clones : bool
+        Whether they are clones of one estimator: all the same fit, unless they specialise.
+    specialize : bool
+    n_scales : int
+        Components for each expert.
+
+    Returns
+    -------
+    named : list of (str, estimator)
+    components : list of (str, int)
+        Name, and number of the expert.
+
+    Raises
+    ------
+    ValueError
+        If experts that specialise are to carry several scales.
+    """
+    if specialize and n_scales > 1:
+        raise ValueError(
+            f"response n_scales must be 1 with specialize=True; got {n_scales}: experts carry "
+            "several scales where all are fitted to the same rows"
+        )
+    shared = clones and not specialize and not is_frozen(named[0][1])
+    components = [
+        (name if scale == 0 else f"{name}#{scale + 1}", 0 if shared else number)
+        for number, (name, _) in enumerate(named)
+        for scale in range(n_scales)
+    ]
+    return (named[:1] if shared else named), components
+
+
+def is_frozen(expert):
+    """Tell whether an expert keeps its fit."""
+    return isinstance(expert, FrozenEstimator)
 
 
 def _is_dropped(expert):

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from ._base import BaseMixtureOfExperts, like
 from ._inputs import check_numbers
-from ._mixture import Numbers
+from ._mixture import Numbers, concatenate_components
 from ._parts import RESPONSES, resolve_response
 from ._sklearn import HasMethods, StrOptions
 from ._target import Target
@@ -61,6 +61,22 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     gate_features, expert_features : str, int, slice, array-like or callable, default=None
         Columns that the gate, and the experts, see, as ``ColumnTransformer``
         selects them; None for all.
+    specialize : bool, default=True
+        Whether experts are fitted to rows of their own. False: each is fitted once, to
+        all rows, and EM learns the gate and dispersions alone: stacking whose weights
+        depend on x. Clones of one estimator then share one fit. It is so too where all
+        experts are frozen; give ``fit`` rows that they have not seen.
+    cv : "auto", None, int, splitter or iterable of (train, test), default="auto"
+        How experts are asked about the training rows. An int or a splitter: each row
+        by a fit without its fold, so that experts able to learn their rows by heart
+        (trees, forests, boosting, neighbours) cannot fool the gate; in the end each
+        is fitted to all its rows. None: by the one fit to all of them. "auto": 3 folds,
+        none for linear models; with ``specialize=False`` 5 folds for all, but out of
+        bag where an ensemble has bags and rows have equal weights.
+    average : int, default=1
+        Number of starts whose densities make the predictive mixture together; fewer
+        where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
+        criteria are those of the best.
     init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
         random experts, or in turn ("auto"); "split" halves, again and again, the
@@ -101,7 +117,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         The law.
     dispersion_ : ndarray of shape (n_experts_,) or (n_experts_, n_outputs)
         Scale of each expert's law in the units of y; for the Gaussian its
-        standard deviation.
+        standard deviation. NaN for an expert that is a mixture itself: its whole
+        density counts.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for.
     gate_entropy_ : float
@@ -124,9 +141,12 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         density of x too.
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
+    averaged_ : list of dict
+        The further starts that are averaged with the best: ``gate``, ``experts``, ``dispersion``
+        and ``lower_bound``. Empty for ``average=1``.
     starts_ : list of dict
         What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
-        ``converged`` and whether it was ``chosen``. One of the kind
+        ``converged`` and whether it was ``chosen``, or ``averaged`` with others. One of the kind
         ``"reseeded"`` gave dead experts the rows explained worst; ``error``
         says why where that failed.
     gate_columns_, expert_columns_ : list of int or None
@@ -177,6 +197,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         combine="mean",
         gate_features=None,
         expert_features=None,
+        specialize=True,
+        cv="auto",
+        average=1,
         init="auto",
         n_init="auto",
         max_iter=200,
@@ -195,6 +218,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         self.combine = combine
         self.gate_features = gate_features
         self.expert_features = expert_features
+        self.specialize = specialize
+        self.cv = cv
+        self.average = average
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
@@ -205,7 +231,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(self, X, y, sample_weight=None, groups=None, **params):
         """Fit gate and experts by expectation-maximisation.
 
         Parameters
@@ -216,6 +242,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         sample_weight : array-like of shape (n,), optional
             A weight of two is the same as the row written twice, a weight of
             zero the same as a row left out.
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one latent expert, as repeated measurements
+            of one person do. The gate sees one row a group: means of numeric columns;
+            others must not vary within it, nor may `sample_weight`.
         **params : dict
             Metadata for the experts, routed as scikit-learn routes it.
 
@@ -233,7 +263,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         TypeError
             If an expert or gate is not an estimator of the right kind.
         """
-        return self._fit(X, y, sample_weight, params)
+        return self._fit(X, y, sample_weight, groups, params)
 
     def predict(self, X, return_std=False):
         """Predict y.
@@ -252,23 +282,37 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         std : ndarray of shape (n,) or (n, n_outputs)
             Only if `return_std`.
         """
-        mixture, X = self._ready(X)
-        weights = mixture.weights(X, self.top_k)
-        if self.combine == "top" and not return_std:
-            weights = keep_top(weights)
-        answers = mixture.answers(X, weights)
-        prediction = self._combine(weights, answers)
+        mixtures, X = self._averaged(X)
+        top = self.combine == "top"
+        weights, answers, dispersion = self._joined(mixtures, X, top and not return_std)
+        prediction = self._combine(weights, answers, dispersion)
         if not return_std:
             return self._shaped(X, prediction)
         mean = weighted_mean(weights, answers)
-        deviations = np.sqrt(self.response_.variance(self._dispersion()))
+        deviations = np.sqrt(self.response_.variance(dispersion))
         std = mixture_std(weights, answers, deviations, mean)
+        if top:
+            prediction = weighted_mean(*self._joined(mixtures, X, top)[:2])
         return self._shaped(X, prediction), self._shaped(X, std)
 
-    def _combine(self, weights, answers):
+    def _joined(self, mixtures, X, top):
+        """Components of several mixtures with equal shares: weights, answers, dispersions."""
+        parts = []
+        for mixture in mixtures:
+            weights = mixture.weights(X, self.top_k)
+            weights, *rest = mixture.predictive(X, keep_top(weights) if top else weights)
+            parts.append((weights / len(mixtures), *rest))
+        return concatenate_components(parts)
+
+    def _components(self, X):
+        """The predictive mixture in each row: what a mixture asks of an expert that is one."""
+        mixtures, X = self._averaged(X)
+        return self._joined(mixtures, X, False)
+
+    def _combine(self, weights, answers, dispersion):
         if self.combine == "median":
-            return mixture_median(weights, answers, self._dispersion(), self.response_.cdf)
-        return weighted_mean(keep_top(weights) if self.combine == "top" else weights, answers)
+            return mixture_median(weights, answers, dispersion, self.response_.cdf)
+        return weighted_mean(weights, answers)
 
     def expert_predict(self, X):
         """Predictions of all experts, for all rows.
@@ -314,16 +358,23 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         check_consistent_length(X, y)
         return y.reshape(len(y), -1)
 
-    def _question(self):
-        return Numbers(self.response_, self._dispersion(), self._dispersion().shape[1])
+    def _question(self, dispersion):
+        dispersion = dispersion.reshape(self.n_experts_, -1)
+        return Numbers(self.response_, dispersion, dispersion.shape[1])
 
     def _count_dispersions(self):
         return self.response_.count_parameters(self._dispersion())
 
     def _store_law(self, training, parameters):
         self.response_ = training.law
+        self.dispersion_ = self._dispersion_of(training, parameters)["dispersion"]
+
+    def _dispersion_of(self, training, parameters):
+        """Dispersions in the units of y, by the name of their attribute."""
         dispersion = parameters.dispersion * training.target.scale
-        self.dispersion_ = dispersion[:, 0] if training.target.single else dispersion
+        # An expert that is a mixture has as many as it has experts.
+        dispersion[list(training.bank.own_densities(parameters.experts))] = np.nan
+        return {"dispersion": dispersion[:, 0] if training.target.single else dispersion}
 
     def __sklearn_tags__(self):
         """Several outputs where all experts take them."""

@@ -57,10 +57,13 @@ class Search:
         What starts are tried on: `training` itself where its parts are solved
         in batches, else batched linear experts with a softmax gate.
     settings : Settings
+    average : int
+        Number of runs to return, the best first; fewer where fewer differ.
     """
 
-    def __init__(self, training, cheap, settings):
+    def __init__(self, training, cheap, settings, average=1):
         self.training, self.cheap, self.settings = training, cheap, settings
+        self.average = average
         self.log = []
 
     def rescued(self, ended):
@@ -88,11 +91,15 @@ class Search:
             self._record("reseeded", other)
             if not _beats(_reached(other), _reached(ended)):
                 break
-            for entry in self.log:
-                entry["chosen"] = False
-            self.log[-1].update(chosen=True, experts=dead.tolist())
+            self._replace_chosen(dead)
             ended = other
         return ended
+
+    def _replace_chosen(self, dead):
+        """Mark the last run in the log as the one that took the place of the best."""
+        old = next(entry for entry in self.log if entry["chosen"])
+        self.log[-1].update(chosen=True, averaged=old["averaged"], experts=dead.tolist())
+        old.update(chosen=False, averaged=False)
 
     def _reseed(self, state, dead, label):
         resp = reseeded(
@@ -108,12 +115,12 @@ class Search:
 
         Parameters
         ----------
-        starts : iterator of (str, ndarray of shape (n, K))
+        starts : iterator of (str, ndarray of shape (U, K))
             Kind and responsibilities.
 
         Returns
         -------
-        Result
+        list of Result
         """
         tried = {}
         for kind, resp in starts:
@@ -122,17 +129,26 @@ class Search:
             self._record(kind, tried[number])
             del resp  # or it would still be held while the next start is drawn
         if self.cheap is not self.training:
-            number = _leader(tried, _reached)
-            self.log[number]["chosen"] = True
-            return self._continue(self._large(tried[number]), f"start {number}")
-        for number in _promising(tried):
+            ended = {}
+            for number in _distinct(tried, _reached, self.average):
+                ended[number] = self._continue(self._large(tried[number]), f"start {number}")
+                self._record_end(number, ended[number])
+            return self._chosen(ended)
+        for number in _distinct(tried, _prospect, max(FINALISTS, self.average)):
             self._follow(tried, number, LONGER)
         self._follow(tried, _leader(tried, _prospect), None)
         # What promised most may end below what another has reached already.
         while not self.is_over(tried[best := _leader(tried, _reached)]):
             self._follow(tried, best, None)
-        self.log[best]["chosen"] = True
-        return self._large(tried[best])
+        return [self._large(ended) for ended in self._chosen(tried)]
+
+    def _chosen(self, ended):
+        """Results of the best runs of those given by number, the best first; marked in the log."""
+        numbers = _distinct(ended, _reached, self.average)
+        for number in numbers:
+            self.log[number]["averaged"] = self.average > 1
+        self.log[numbers[0]]["chosen"] = True
+        return [ended[number] for number in numbers]
 
     def _follow(self, tried, number, budget):
         """Go on with one start, for `budget` iterations or to the end."""
@@ -149,31 +165,31 @@ class Search:
         return replace(ended, state=self.cheap.restore(ended.state, self._top_k))
 
     def best_of_full(self, starts, *, drawn):
-        """Run every start to the end and return the best run.
+        """Run every start to the end and return the best runs.
 
         Parameters
         ----------
-        starts : iterator of (str, ndarray of shape (n, K))
+        starts : iterator of (str, ndarray of shape (U, K))
         drawn : bool
             Whether the starts were drawn here; those a user gives are trained
             on as they are.
 
         Returns
         -------
-        Result
+        list of Result
         """
-        best = None
+        ended = {}
         for number, (kind, resp) in enumerate(starts):
             label = f"start {number}"
             if drawn or (self._top_k is not None and self.cheap is self.training):
-                ended = self._continue(self._short(resp, label), label)
+                run = self._continue(self._short(resp, label), label)
             else:
-                ended = self._run(self.training, self._begin(resp), self._top_k, label)
-            self._record(kind, ended)
-            if best is None or _beats(_reached(ended), _reached(best[1])):
-                best = number, ended
-        self.log[best[0]]["chosen"] = True
-        return best[1]
+                run = self._run(self.training, self._begin(resp), self._top_k, label)
+            self._record(kind, run)
+            ended[number] = run
+            for worse in set(ended) - set(_distinct(ended, _reached, self.average)):
+                del ended[worse]
+        return self._chosen(ended)
 
     @property
     def _top_k(self):
@@ -230,11 +246,17 @@ class Search:
             yield state
 
     def _record(self, kind, ended):
-        self.log.append({"kind": kind, "chosen": False})
+        self.log.append({"kind": kind, "chosen": False, "averaged": False})
         self._record_end(-1, ended)
 
     def _record_failure(self, kind, error):
-        entry = {"kind": kind, "chosen": False, "lower_bound": -np.inf, "n_iter": 0}
+        entry = {
+            "kind": kind,
+            "chosen": False,
+            "averaged": False,
+            "lower_bound": -np.inf,
+            "n_iter": 0,
+        }
         self.log.append(entry | {"converged": False, "error": str(error)})
 
     def _record_end(self, number, ended):
@@ -274,11 +296,11 @@ def _leader(tried, value):
     return best
 
 
-def _promising(tried):
-    """Numbers of the starts with the best prospects, of equal ones the first."""
+def _distinct(tried, value, number):
+    """Numbers of the starts of the greatest values, best first; of equal objectives the first."""
     chosen, left = [], dict(tried)
-    while left and len(chosen) < FINALISTS:
-        leader = _leader(left, _prospect)
+    while left and len(chosen) < number:
+        leader = _leader(left, value)
         chosen.append(leader)
         level = _reached(tried[leader])
         left = {

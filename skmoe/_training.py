@@ -35,7 +35,7 @@ class Parameters:
 class Training:
     """M-step and E-step of any mixture on one training set.
 
-    What the M-step needs of the E-step are responsibilities (n, K).
+    What the M-step needs of the E-step are responsibilities (U, K) of its units, rows or groups.
 
     Parameters
     ----------
@@ -45,15 +45,18 @@ class Training:
     target : Target or Labels
     weights : ndarray of shape (n,)
         Sample weights, all positive.
+    units : Rows or Groups
+        What has one latent expert each, U of them.
     n_experts : int
     """
 
-    def __init__(self, gate, bank, law, target, weights, n_experts):
+    def __init__(self, gate, bank, law, target, weights, units, n_experts):
         self.gate, self.bank, self.law = gate, bank, law
-        self.target, self.weights, self.n_experts = target, weights, n_experts
+        self.target, self.weights, self.n_experts = target, units.weights, n_experts
+        self.units, self._row_weights = units, weights
         self.y = getattr(target, "values", None)
         self.total = float(weights.sum())
-        self._unit_weights = bool((weights == 1.0).all())
+        self._all_ones = bool((weights == 1.0).all())
 
     @property
     def _packs(self):
@@ -66,7 +69,7 @@ class Training:
         return self.bank.cheap and self.gate.cheap
 
     def begin(self, resp):
-        """Return the state that starting responsibilities (n, K) stand for."""
+        """Return the state that starting responsibilities (U, K) stand for."""
         return State(None, resp, -np.inf)
 
     def propose(self, state, top_k):
@@ -104,6 +107,22 @@ class Training:
             self.gate.unpack(gate, like.gate), self.bank.unpack(experts, like.experts), spread
         )
 
+    def opening(self, factors):
+        """Responsibilities (U, K) under experts fitted alone and a gate that knows nothing.
+
+        Parameters
+        ----------
+        factors : ndarray of shape (K,)
+            What the dispersion of each component is multiplied by, so that those that share
+            an expert are told apart.
+        """
+        even = np.full((len(self.weights), self.n_experts), 1.0 / self.n_experts, order="F")
+        parameters, deviance = self._m_step(even, None, None)
+        if parameters.dispersion is not None:
+            spread = parameters.dispersion * factors[:, None]
+            parameters = replace(parameters, dispersion=spread)
+        return self._expect(parameters, deviance, None).expected
+
     def expect(self, parameters, top_k):
         """Return the state of given parameters: an E-step."""
         return self._expect(parameters, self._deviance(parameters), top_k)
@@ -112,14 +131,15 @@ class Training:
         return self.law.deviance(self.y, self.bank.predictions(parameters.experts))
 
     def responsibilities(self, state, top_k):
-        """Responsibilities (n, K) of a state."""
+        """Responsibilities (U, K) of a state."""
         return state.expected
 
     def log_likelihood(self, state, top_k):
-        """Log-likelihood (n,) of each row, but for a shared constant."""
+        """Log-likelihood (U,) of each unit, but for a shared constant."""
         parameters = state.parameters
         log_density, _ = self._log_density(parameters, self._deviance(parameters))
-        return e_step(self.gate.log_proba(parameters.gate), log_density, top_k)[1]
+        log_gate = self.gate.log_proba(parameters.gate)
+        return e_step(log_gate, self.units.gather(log_density), top_k)[1]
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""
@@ -128,23 +148,28 @@ class Training:
             # A gate that models x too answers with joint log-probabilities.
             block = log_softmax(log_proba[rows].copy(order="F"))
             total -= self.weights[rows] @ (np.exp(block) * block).sum(axis=1)
-        return float(total / self.total)
+        return float(total / self.weights.sum())
 
     def usage(self, state):
-        """Share of the total weight that each expert is responsible for, (K,)."""
-        return self.weights @ state.expected / self.total
+        """Share of the weight of all units that each expert is responsible for, (K,)."""
+        return self.weights @ state.expected / self.weights.sum()
 
     def _m_step(self, resp, old, top_k):
         """Return new parameters, and the deviances of y from the new experts."""
-        masses = resp if self._unit_weights else resp * self.weights[:, None]
-        gate = self.gate.update(masses, old and old.gate)
+        alike = self._all_ones  # and a copy saved
+        gate = self.gate.update(resp if alike else resp * self.weights[:, None], old and old.gate)
+        resp = self.units.spread(resp)
+        masses = resp if alike else resp * self._row_weights[:, None]
         alive = masses.sum(axis=0) > MASS_FLOOR * self.total
         if old is None and not alive.all():
             # Without a last fit to keep, an expert without rows learns a little from all.
-            masses = np.where(alive, masses, MASS_FLOOR * self.weights[:, None])
+            masses = np.where(alive, masses, MASS_FLOOR * self._row_weights[:, None])
         experts = self.bank.update(masses, old and old.experts, alive, top_k is not None)
         deviance = self.law.deviance(self.y, self.bank.predictions(experts))
         dispersion = self._dispersion(deviance, masses, self.bank.penalties(experts))
+        if dispersion is not None:
+            # Their densities have no need of one: it stays, and the objective does not see it.
+            dispersion[list(self.bank.own_densities(experts))] = 1.0
         if old is not None and dispersion is not None and not alive.all():
             dispersion = np.where(alive[:, None], dispersion, old.dispersion)
         starved = tuple(np.flatnonzero(~alive).tolist())
@@ -160,6 +185,8 @@ class Training:
     def _log_density(self, parameters, deviance):
         """Log-densities (n, K); -inf where an expert has not been asked."""
         log_density = self.law.log_density(deviance, parameters.dispersion)
+        for k, density in self.bank.own_densities(parameters.experts).items():
+            log_density[:, k] = density
         missing = self.bank.missing(parameters.experts)
         if missing is not None:
             log_density[missing] = -np.inf
@@ -170,9 +197,11 @@ class Training:
         if top_k is None:
             wanted = missing
         else:
-            least = np.partition(log_gate + log_density, -top_k, axis=1)[:, -top_k]
-            best = log_gate + self.law.log_peak(parameters.dispersion)
-            wanted = missing & (best >= least[:, None])
+            joint = log_gate + self.units.gather(log_density)
+            least = np.partition(joint, -top_k, axis=1)[:, -top_k]
+            peak = np.zeros_like(log_density) + self.law.log_peak(parameters.dispersion)
+            peak = self.units.gather(peak)
+            wanted = missing & self.units.spread(log_gate + peak >= least[:, None])
         parameters = replace(parameters, experts=self.bank.ask(parameters.experts, wanted))
         return parameters, self._log_density(parameters, self._deviance(parameters))[0]
 
@@ -183,7 +212,7 @@ class Training:
             parameters, log_density = self._ask_further(
                 parameters, log_gate, log_density, missing, top_k
             )
-        resp, log_likelihood = e_step(log_gate, log_density, top_k)
+        resp, log_likelihood = e_step(log_gate, self.units.gather(log_density), top_k)
         value = self.weights @ log_likelihood - self.total * self.target.log_scale
         quadratic = self.bank.penalties(parameters.experts)
         value -= self.law.penalty(parameters.dispersion, quadratic)

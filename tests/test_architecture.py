@@ -33,7 +33,7 @@ class Room:
 # name holds is an error, so a new file has to be given its place here and in docs/design.md.
 LAYERS = [
     "_numerics _design _errors _sklearn",
-    "em _multinomial routing distributions _target _features _folds",
+    "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
     "_mixture _training _folding _search _fitting",
     "_parts _inputs _notices _base _regressor _classifier",

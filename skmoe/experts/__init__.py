@@ -3,13 +3,17 @@
 from .._delegate import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
+from ._honest import Honesty, InSample
 from ._linear import LinearBank, is_linear
 from ._logistic import LogisticBank, is_logistic
-from ._wrapped import WrappedBank
+from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
+    "Honesty",
+    "InSample",
     "LinearBank",
     "LogisticBank",
+    "PooledBank",
     "WrappedBank",
     "count_parameters",
     "is_batched",

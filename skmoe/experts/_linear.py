@@ -91,6 +91,10 @@ class LinearBank:
         """Nothing: experts answer for all rows."""
         return None
 
+    def own_densities(self, state):
+        """Nothing: no expert brings a density of its own."""
+        return {}
+
     def predictions(self, state):
         """Predictions (n, K, m) on the training rows, in standardised units."""
         n_experts, n_outputs, p = self.shape

@@ -82,6 +82,10 @@ class LogisticBank:
         """Nothing: experts answer for all rows."""
         return None
 
+    def own_densities(self, state):
+        """Nothing: no expert brings a density of its own."""
+        return {}
+
     def predictions(self, state):
         """Log-probabilities (n, K) of the row's own class."""
         return state.log_proba.copy(order="K")

@@ -1,39 +1,12 @@
 """Experts of any kind: one clone and one fit per expert and iteration."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.parallel import delayed
 
-from .._delegate import fit_weighted, taught_rows
-from .._errors import naming
-from .._sklearn import take
+from ._honest import Lesson
 from ._penalty import fitted_penalty
-
-
-@dataclass(frozen=True)
-class FittedExpert:
-    """One expert of an iterate.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Fitted.
-    weights : ndarray of shape (n,) or None
-        What it was fitted with.
-    answer : ndarray of shape (n,) or (n, m)
-        What it says of the training rows.
-    missing : ndarray of shape (n,), bool, or None
-        Rows that it has not been asked about; None for no row.
-    """
-
-    estimator: BaseEstimator
-    weights: np.ndarray | None
-    answer: np.ndarray
-    missing: np.ndarray | None = None
 
 
 class WrappedBank:
@@ -50,13 +23,19 @@ class WrappedBank:
         Where the resampling of experts without sample weights begins.
     params : dict of str to dict
         Routed fit parameters of each expert, by name.
+    honesty : Honesty
+        Whether experts are asked about rows that they were fitted to.
     """
 
     cheap = False
 
-    def __init__(self, named, view, target, parallel, offset, params):
-        self.named, self.view, self.target = named, view, target
-        self.parallel, self.offset, self.params = parallel, offset, params
+    def __init__(self, named, view, target, parallel, offset, params, honesty):
+        self.view, self.target, self.parallel = view, target, parallel
+        self.lessons = [
+            Lesson(name, estimator, view.X, target, offset, params.get(name, {}))
+            for name, estimator in named
+        ]
+        self.ways = [honesty.way(estimator) for _, estimator in named]
 
     def update(self, weights, state, alive, own_rows=False):
         """Fit every expert that is alive and whose weights have changed.
@@ -73,21 +52,15 @@ class WrappedBank:
         -------
         list of FittedExpert
         """
-        new = [None] * len(self.named) if state is None else list(state)
+        new = [None] * len(self.lessons) if state is None else list(state)
         changed = [
             k
             for k, old in enumerate(new)
             if old is None or (alive[k] and self._changed(old, weights[:, k]))
         ]
         jobs = (
-            delayed(_fit_expert)(
-                *self.named[k],
-                self.view.X,
-                self.target,
-                np.ascontiguousarray(weights[:, k]),
-                self.offset,
-                self.params.get(self.named[k][0], {}),
-                own_rows,
+            delayed(self.ways[k].fit)(
+                self.lessons[k], np.ascontiguousarray(weights[:, k]), own_rows
             )
             for k in changed
         )
@@ -101,6 +74,10 @@ class WrappedBank:
     def predictions(self, state):
         """What the experts say of the training rows: (n, K, m), or (n, K) for labels."""
         return np.moveaxis(np.stack([expert.answer for expert in state]), 0, 1).copy(order="F")
+
+    def own_densities(self, state):
+        """Log-densities (n,) of the experts that bring their own, by number."""
+        return {k: e.log_density for k, e in enumerate(state) if e.log_density is not None}
 
     def missing(self, state):
         """Where experts have not been asked, (n, K); None if they have been asked everything."""
@@ -124,16 +101,16 @@ class WrappedBank:
         """
         new = list(state)
         rows = {k: np.flatnonzero(wanted[:, k]) for k in np.flatnonzero(wanted.any(axis=0))}
-        jobs = (
-            delayed(_ask)(f"expert {self.named[k][0]!r}", state[k], self.view.X, self.target, these)
-            for k, these in rows.items()
-        )
+        jobs = (delayed(_ask)(self.lessons[k], state[k], these) for k, these in rows.items())
         for k, expert in zip(rows, self.parallel(jobs), strict=True):
             new[k] = expert
         return new
 
     def penalties(self, state):
-        """Penalties of the experts whose objective is known, (K,) or (K, m); else zero."""
+        """Penalties of the experts whose objective is known, (K,) or (K, m); else zero.
+
+        An expert asked about rows it has not seen maximises nothing there, and has none.
+        """
         scale = getattr(self.target, "scale", None)
         found = [fitted_penalty(expert.estimator) for expert in state]
         if scale is None:
@@ -149,44 +126,58 @@ class WrappedBank:
         return state
 
     def finish(self, state):
-        """The fitted estimators of a state."""
-        return [expert.estimator for expert in state]
+        """The fitted estimators of a state, each fitted to all its rows."""
+        late = [k for k, expert in enumerate(state) if expert.estimator is None]
+        jobs = (delayed(self.lessons[k].taught)(state[k].weights) for k in late)
+        fitted = dict(zip(late, self.parallel(jobs), strict=True))
+        return [fitted.get(k, expert.estimator) for k, expert in enumerate(state)]
 
 
-def _fit_expert(name, estimator, X, target, weights, offset, params, own_rows):
-    """Fit one expert and ask it about the training rows; runs in a worker."""
-    part = f"expert {name!r}"
-    if isinstance(estimator, FrozenEstimator):
-        return _ask(part, FittedExpert(estimator, None, target.blank), X, target)
-    with naming(part, "fit"):
-        fitted = fit_weighted(
-            _substitute(estimator, target, weights, offset),
-            X,
-            target.raw,
-            weights,
-            offset=offset,
-            params=params,
-        )
-    expert = FittedExpert(fitted, weights, target.blank)
-    rows = np.flatnonzero(weights > 0) if own_rows else None
-    return _ask(part, expert, X, target, rows)
+class PooledBank(WrappedBank):
+    """Experts that do not specialise: each is fitted once, with the sample weights.
+
+    Parameters
+    ----------
+    named, view, target, parallel, offset, params, honesty
+        As of `WrappedBank`.
+    fits : list of int, of K entries
+        Number of the expert among `named` that each of the K components asks.
+    """
+
+    cheap = True
+
+    def __init__(self, *args, fits):
+        super().__init__(*args)
+        self.fits, self._fitted = fits, None
+
+    def update(self, weights, state, alive, own_rows=False):
+        """Fit all experts when first called; they stay as they are."""
+        if self._fitted is None:
+            once = np.repeat(self.view.weights[:, None], len(self.lessons), axis=1)
+            self._fitted = super().update(once, None, alive)
+        return [self._fitted[number] for number in self.fits]
+
+    def penalties(self, state):
+        """Nothing: no iteration maximises them."""
+        return np.zeros((len(self.fits), *np.shape(getattr(self.target, "scale", 0.0))))
+
+    def pack(self, state):
+        """No numbers: nothing is left to be learned."""
+        return np.empty(0)
+
+    def unpack(self, vector, like):
+        """The same experts."""
+        return like
+
+    def finish(self, state):
+        """The fitted estimators; components that share a fit share the estimator."""
+        fitted = super().finish(self._fitted)
+        return [fitted[number] for number in self.fits]
 
 
-def _ask(part, expert, X, target, rows=None):
-    """Ask a fitted expert about `rows`, or about all; runs in a worker."""
-    with naming(part, "prediction"):
-        if rows is None or len(rows) == len(expert.answer):
-            return replace(expert, answer=target.read(expert.estimator, X), missing=None)
-        answer = expert.answer.copy()
-        answer[rows] = target.read(expert.estimator, take(X, rows), rows)
-    missing = np.ones(len(answer), dtype=bool) if expert.missing is None else expert.missing.copy()
+def _ask(lesson, expert, rows):
+    """Ask a fitted expert about `rows` that are missing; runs in a worker."""
+    missing = expert.missing.copy()
     missing[rows] = False
-    return replace(expert, answer=answer, missing=missing if missing.any() else None)
-
-
-def _substitute(estimator, target, weights, offset):
-    """Return a constant classifier where the expert's rows carry a single class."""
-    if not hasattr(target, "codes"):
-        return estimator
-    seen = target.codes[taught_rows(estimator, weights, offset)]
-    return estimator if (seen != seen[0]).any() else DummyClassifier(strategy="prior")
+    told = lesson.told(expert, expert.estimator, rows)
+    return replace(told, missing=missing if missing.any() else None)

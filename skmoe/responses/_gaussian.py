@@ -1,6 +1,6 @@
 """The Gaussian law of y around an expert's prediction."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import ndtr
@@ -35,6 +35,10 @@ class Gaussian(BaseEstimator):
         Smallest standard deviation, relative to that of y.
     shared : bool, default=False
         One dispersion for all experts.
+    n_scales : int, default=1
+        Dispersions that each expert carries, with ``specialize=False``: it then counts as
+        so many experts that share one fit, each with gate weights of its own, and errors may
+        depend on x.
 
     Examples
     --------
@@ -48,13 +52,15 @@ class Gaussian(BaseEstimator):
         "prior_scale": [Interval(Real, 0, None, closed="neither")],
         "floor": [Interval(Real, 0, None, closed="neither")],
         "shared": ["boolean"],
+        "n_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False):
+    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False, n_scales=1):
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
         self.shared = shared
+        self.n_scales = n_scales
 
     def deviance(self, y, mean):
         """Return the squared residuals, what dispersion and density are made of.

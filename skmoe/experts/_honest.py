@@ -1,0 +1,251 @@
+"""What an expert says of the training rows: what EM believes of it.
+
+An expert that can learn its rows by heart repeats them: the gate trusts it blindly, and its
+dispersion vanishes. Such an expert is asked about rows that it has not been fitted to.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
+
+from .._delegate import fit_weighted, is_rigid, own_log_density, taught_rows, weight_parameter
+from .._errors import naming
+from .._sklearn import take
+
+#: Members from which on an ensemble is asked out of bag: with fewer, some rows are in all bags.
+_BAGS = 50
+
+
+@dataclass(frozen=True)
+class FittedExpert:
+    """One expert of an iterate.
+
+    Attributes
+    ----------
+    estimator : estimator or None
+        Fitted to all its rows; None where that is left for the end.
+    weights : ndarray of shape (n,) or None
+        What it was fitted with.
+    answer : ndarray of shape (n,) or (n, m)
+        What it says of the training rows.
+    missing : ndarray of shape (n,), bool, or None
+        Rows that it has not been asked about; None for no row.
+    log_density : ndarray of shape (n,) or None
+        Of y, where the expert is a mixture that brings its own.
+    """
+
+    estimator: BaseEstimator | None
+    weights: np.ndarray | None
+    answer: np.ndarray
+    missing: np.ndarray | None = None
+    log_density: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An expert, and the rows it can be fitted to.
+
+    Attributes
+    ----------
+    name : str
+    estimator : estimator
+        Unfitted.
+    X : array, sparse matrix or data frame of shape (n, d)
+    target : Target or Labels
+    offset : float
+        Where the resampling of an expert without sample weights begins.
+    params : dict
+        Further parameters of its ``fit``.
+    """
+
+    name: str
+    estimator: BaseEstimator
+    X: Any
+    target: Any
+    offset: float
+    params: dict
+
+    def taught(self, weights, rows=None):
+        """Fit a clone to `rows`, or to all, with weights (n,)."""
+        if isinstance(self.estimator, FrozenEstimator):
+            return self.estimator
+        X, y, params = self.X, self.target.raw, self.params
+        codes = getattr(self.target, "codes", None)
+        if rows is not None:
+            X, y, weights = take(X, rows), y[rows], weights[rows]
+            codes = None if codes is None else codes[rows]
+            params = {
+                key: rows_of(value, rows, len(self.target.raw)) for key, value in params.items()
+            }
+        if not weights.any():
+            # Without rows of its own among these, it learns a little from all.
+            weights = np.ones_like(weights)
+        with naming(f"expert {self.name!r}", "fit"):
+            estimator = _substitute(self.estimator, codes, weights, self.offset)
+            return fit_weighted(estimator, X, y, weights, offset=self.offset, params=params)
+
+    def told(self, expert, fitted, rows=None):
+        """Ask a fitted estimator about `rows`, or all; return `expert` with the answers."""
+        X = self.X if rows is None else take(self.X, rows)
+        with naming(f"expert {self.name!r}", "prediction"):
+            answer = self.target.read(fitted, X, rows)
+            density = None
+            if hasattr(self.target, "scale"):
+                y = self.target.raw if rows is None else self.target.raw[rows]
+                density = own_log_density(fitted, X, y)
+        if rows is None:
+            density = None if density is None else density + self.target.log_scale
+            return replace(expert, answer=answer, log_density=density)
+        answers, densities = expert.answer.copy(), expert.log_density
+        answers[rows] = answer
+        if density is not None:
+            densities = np.zeros(len(answers)) if densities is None else densities.copy()
+            densities[rows] = density + self.target.log_scale
+        return replace(expert, answer=answers, log_density=densities)
+
+
+def _substitute(estimator, codes, weights, offset):
+    """Return a constant classifier where the expert's rows carry a single class."""
+    if codes is None:
+        return estimator
+    seen = codes[taught_rows(estimator, weights, offset)]
+    return estimator if (seen != seen[0]).any() else DummyClassifier(strategy="prior")
+
+
+class InSample:
+    """The expert is asked about the rows that it was fitted to."""
+
+    def fit(self, lesson, weights, own_rows):
+        """Return the expert, fitted and asked; runs in a worker.
+
+        Parameters
+        ----------
+        lesson : Lesson
+        weights : ndarray of shape (n,)
+        own_rows : bool
+            Whether to ask it only about rows in which it has weight.
+        """
+        fitted = lesson.taught(weights)
+        frozen = isinstance(fitted, FrozenEstimator)
+        expert = FittedExpert(fitted, None if frozen else weights, lesson.target.blank)
+        rows = np.flatnonzero(weights > 0)
+        if not own_rows or frozen or len(rows) == len(weights):
+            return lesson.told(expert, fitted)
+        missing = np.ones(len(weights), dtype=bool)
+        missing[rows] = False
+        return replace(lesson.told(expert, fitted, rows), missing=missing)
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The expert is fitted once without each fold, and asked about it.
+
+    Attributes
+    ----------
+    fold : ndarray of shape (n,), int
+        Number of the fold of each row.
+    """
+
+    fold: np.ndarray
+
+    def fit(self, lesson, weights, own_rows):
+        """Return the expert as asked, its fit to all rows left for the end; runs in a worker."""
+        expert = FittedExpert(None, weights, lesson.target.blank)
+        for number in np.unique(self.fold):
+            fitted = lesson.taught(weights, np.flatnonzero(self.fold != number))
+            expert = lesson.told(expert, fitted, np.flatnonzero(self.fold == number))
+        return expert
+
+
+class OutOfBag:
+    """Each member of an ensemble is asked about the rows that it has not drawn."""
+
+    def fit(self, lesson, weights, own_rows):
+        """Return the expert, fitted and asked; runs in a worker."""
+        bagged = clone(lesson.estimator).set_params(oob_score=True)
+        fitted = replace(lesson, estimator=bagged).taught(weights)
+        rows = taught_rows(bagged, weights, lesson.offset)
+        expert = FittedExpert(fitted, weights, lesson.target.blank)
+        if isinstance(fitted, DummyClassifier) or len(rows) < 2:
+            return lesson.told(expert, fitted)
+        expert = lesson.told(expert, _Bagged(fitted), rows)
+        others = np.setdiff1d(np.arange(len(weights)), rows)
+        expert = lesson.told(expert, fitted, others) if len(others) else expert
+        if not lesson.estimator.oob_score:
+            _forget_bags(fitted)
+        return expert
+
+
+class _Bagged:
+    """An ensemble whose answers about its training rows are out of bag."""
+
+    def __init__(self, ensemble):
+        self._ensemble = ensemble
+
+    def __getattr__(self, name):
+        return getattr(self._ensemble, name)
+
+    def predict(self, X):
+        return self._ensemble.oob_prediction_
+
+    def predict_proba(self, X):
+        return self._ensemble.oob_decision_function_
+
+
+def _forget_bags(fitted):
+    """Leave an ensemble as a fit without ``oob_score`` would have."""
+    fitted.set_params(oob_score=False)
+    for name in ("oob_score_", "oob_prediction_", "oob_decision_function_"):
+        vars(fitted).pop(name, None)
+
+
+def has_bags(estimator):
+    """Tell whether an ensemble answers for each training row without the members that drew it."""
+    params = estimator.get_params(deep=False)
+    return (
+        {"oob_score", "bootstrap", "n_estimators"} <= set(params)
+        and bool(params["bootstrap"])
+        and params["n_estimators"] >= _BAGS
+        and weight_parameter(estimator) is not None
+    )
+
+
+def rows_of(value, rows, n):
+    """Return the given rows of a fit parameter that has one entry a row; others as they are."""
+    if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
+        return take(value, rows)
+    return value
+
+
+@dataclass(frozen=True)
+class Honesty:
+    """Whether experts are asked about rows that they were fitted to.
+
+    Attributes
+    ----------
+    fold : ndarray of shape (n,), int, or None
+        None to ask all experts about their own rows.
+    spare_rigid : bool
+        Whether experts that cannot learn their rows by heart are asked about them all the same.
+    use_bags : bool
+        Whether ensembles that have bags are asked out of bag. Where weights are uneven, as those
+        of specialists are, rows of much weight are in nearly all bags.
+    """
+
+    fold: np.ndarray | None
+    spare_rigid: bool = False
+    use_bags: bool = False
+
+    def way(self, estimator):
+        """Return how one expert is fitted and asked."""
+        if self.fold is None or isinstance(estimator, FrozenEstimator):
+            return InSample()
+        if self.spare_rigid and is_rigid(estimator):
+            return InSample()
+        if self.use_bags and has_bags(estimator):
+            return OutOfBag()
+        return OutOfFold(self.fold)
