@@ -32,9 +32,13 @@ from .experts import (
 )
 from .gates import SoftmaxGate, make_trainer
 
-#: Starts of ``n_init="auto"``: where the mixture itself is cheap to run, and where a
-#: cheap stand-in only finds starting responsibilities for it.
-AUTO_STARTS = 6
+#: Starts of ``n_init="auto"``, where the mixture itself is cheap to run: more on a small table,
+#: whose optima are many and whose runs cost nothing; an iteration of `_WORK` multiplications
+#: gets one.
+AUTO_STARTS, MOST_AUTO_STARTS = 6, 24
+_WORK = 2**20
+
+#: The same where a cheap stand-in only finds starting responsibilities.
 AUTO_STARTS_OF_STAND_IN = 3
 
 #: Folds of ``cv="auto"``: where experts are fitted in every iteration, and where only once.
@@ -46,7 +50,7 @@ _WIDEST = 2.0
 
 #: Kinds of start behind each value of `init`, drawn in turn.
 KINDS = {
-    "auto": ("kmeans", "experts", "random", "experts", "random"),
+    "auto": ("kmeans", "random", "experts", "random", "experts", "random"),
     "kmeans": ("kmeans",),
     "random": ("random", "experts"),
     "split": ("split",),
@@ -200,12 +204,20 @@ class Fitting:
         cheap = training if training.cheap else self._surrogate()
         search = Search(training, cheap, self.settings, average)
         if n_init == "auto":
-            n_starts = AUTO_STARTS if cheap is training else AUTO_STARTS_OF_STAND_IN
-            results = search.best_of_short(self._draw(cheap, init, max(n_starts, 2 * average - 1)))
+            n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
+            results = search.best_of_short(self._draw(cheap, init, n_starts))
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
         results[0] = search.rescued(results[0])
         return training, results, search.log
+
+    def _auto_starts(self, training, cheap):
+        """Number of starts of ``n_init="auto"``."""
+        if cheap is not training:
+            return AUTO_STARTS_OF_STAND_IN
+        n, p = training.bank.view.design.shape
+        work = n * p**2 * training.n_experts
+        return int(np.clip(_WORK // work, AUTO_STARTS, MOST_AUTO_STARTS))
 
     def _training(self, parallel):
         """The mixture that is to be fitted, on the training rows."""
