@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._delegate import last_step
 from ._design import read_only
 from ._fitting import KINDS, Data, Fitting, Parts, make_folds
+from ._growth import grow
 from ._inputs import (
     check_init,
     check_weights,
@@ -49,7 +50,7 @@ class BaseMixtureOfExperts(BaseComposition):
 
     _parameter_constraints = {
         "experts": [list, HasMethods(["fit"]), None],
-        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "n_experts": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "gate": [StrOptions(set(GATES)), HasMethods(["fit", "predict_proba"]), None],
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "gate_features": _COLUMNS,
@@ -165,22 +166,62 @@ class BaseMixtureOfExperts(BaseComposition):
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
-        training, results, log = Fitting(data, parts, settings, self.n_jobs, rng).run(
-            init=self.init if isinstance(self.init, str) else "auto",
-            n_init=self.n_init,
-            given=given if given is None else (self._kind_of_given(previous), given),
-            average=self.average,
-        )
-        self._store(training, results[0], parts)
+        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
+        if self._chooses(parts):
+            training, results, log = self._grow(fitting)
+        else:
+            training, results, log = fitting.run(
+                init=self.init if isinstance(self.init, str) else "auto",
+                n_init=self.n_init,
+                given=given if given is None else (self._kind_of_given(previous), given),
+                average=self.average,
+            )
+        self._store(training, results[0])
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)
 
+    def _chooses(self, parts):
+        """Whether the number of experts is to be chosen.
+
+        Raises
+        ------
+        ValueError
+            If another parameter rules that out.
+        """
+        if self.n_experts != "auto" or not parts.clones:
+            return False
+        for name, refused in [
+            ("specialize", not parts.specialize),
+            ("average", self.average > 1),
+            ("init", not isinstance(self.init, str)),
+        ]:
+            if refused:
+                value = getattr(self, name) if name != "init" else "an array"
+                raise ValueError(
+                    f"n_experts must be a number with {name}={value}; got 'auto', which grows one "
+                    "mixture of experts that specialise, from a single expert"
+                )
+        return True
+
+    def _grow(self, fitting):
+        """Choose the number of experts."""
+
+        def assemble(training, result):
+            model = copy.copy(self)
+            model._store(training, result)
+            model.averaged_ = []
+            return model
+
+        training, result, log, self.path_ = grow(fitting, assemble)
+        return training, [result], log
+
     def _resolve_parts(self, rng):
         """Return seeded clones of all parts, checked."""
         labels = self._has_labels
+        count = 1 if self.n_experts == "auto" else self.n_experts
         named = resolve_experts(
-            self.experts, self.n_experts, self._default_expert(), self.get_params(deep=False)
+            self.experts, count, self._default_expert(), self.get_params(deep=False)
         )
         for name, expert in named:
             check_expert(name, expert, labels)
@@ -207,15 +248,15 @@ class BaseMixtureOfExperts(BaseComposition):
     def _kind_of_given(self, previous):
         return "given" if previous is None or not isinstance(self.init, str) else "warm"
 
-    def _store(self, training, result, parts):
+    def _store(self, training, result):
         """Write the fitted attributes."""
         parameters = result.state.parameters
         self.gate_, self.experts_ = training.finish(result.state)
-        self.named_experts_ = Bunch(**dict(zip(parts.names, self.experts_, strict=True)))
+        self.named_experts_ = Bunch(**dict(zip(training.names, self.experts_, strict=True)))
         self.n_experts_ = len(self.experts_)
         self.expert_usage_ = training.usage(result.state)
         self.gate_entropy_ = training.gate_entropy(result.state)
-        self.starved_experts_ = [parts.names[k] for k in parameters.starved]
+        self.starved_experts_ = [training.names[k] for k in parameters.starved]
         self.lower_bound_ = result.state.objective
         self.lower_bounds_ = np.array(result.history)
         self.n_iter_ = len(result.history)

@@ -1,10 +1,12 @@
 """Putting parts, data and starts together: what ``fit`` does between its two borders."""
 
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.parallel import Parallel
 
@@ -17,6 +19,7 @@ from ._folds import row_folds
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._search import Search
+from ._sklearn import take
 from ._training import Training
 from ._units import Rows
 from .em._start import Starts
@@ -81,6 +84,18 @@ class Data:
     gate_columns: list | None
     expert_columns: list | None
 
+    def rows(self, rows):
+        """The data of some rows, which hold whole units."""
+        weights = self.weights[rows]
+        return replace(
+            self,
+            X=take(self.X, rows),
+            target=self.target.rows(rows, weights),
+            weights=weights,
+            units=self.units.rows(rows, weights),
+            fold=None if self.fold is None else self.fold[rows],
+        )
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -112,6 +127,14 @@ class Parts:
     auto: bool
     law: Any
     params: dict
+
+    def sized(self, n_experts):
+        """The same parts with another number of clones of the one expert."""
+        name, template = self.named[0]
+        named = [(f"expert_{k}", clone(template)) for k in range(n_experts)]
+        components = [(name, k) for k, (name, _) in enumerate(named)]
+        params = {each: self.params.get(name, {}) for each, _ in named}
+        return replace(self, named=named, components=components, params=params)
 
     @property
     def names(self):
@@ -176,9 +199,15 @@ class Fitting:
         log : list of dict
             What every start reached.
         """
+        with self.workers() as parallel:
+            return self._run(parallel, init, n_init, given, average)
+
+    @contextmanager
+    def workers(self):
+        """A pool of workers, whose death is an error that says so."""
         with Parallel(n_jobs=self.n_jobs) as parallel:
             try:
-                return self._run(parallel, init, n_init, given, average)
+                yield parallel
             except BrokenProcessPool as error:
                 raise PartError(
                     "a worker process died while it fitted one of the experts "
@@ -186,8 +215,16 @@ class Fitting:
                     "or crashed; n_jobs=1 shows where"
                 ) from error
 
+    def sized(self, n_experts):
+        """The same with another number of clones of the one expert."""
+        return Fitting(self.data, self.parts.sized(n_experts), self.settings, self.n_jobs, self.rng)
+
+    def on(self, rows):
+        """The same on some of the rows, which hold whole units."""
+        return Fitting(self.data.rows(rows), self.parts, self.settings, self.n_jobs, self.rng)
+
     def _run(self, parallel, init, n_init, given, average):
-        training = self._training(parallel)
+        training = self.training(parallel)
         units, n_experts = self.data.units, len(self.parts.components)
         if n_experts == 1:
             given = "single", np.ones((len(units.weights), 1))
@@ -217,9 +254,11 @@ class Fitting:
             return AUTO_STARTS_OF_STAND_IN
         n, p = training.bank.view.design.shape
         work = n * p**2 * training.n_experts
-        return int(np.clip(_WORK // work, AUTO_STARTS, MOST_AUTO_STARTS))
+        # Two experts have few optima.
+        most = min(MOST_AUTO_STARTS, 12 * (training.n_experts - 1))
+        return int(np.clip(_WORK // work, AUTO_STARTS, most))
 
-    def _training(self, parallel):
+    def training(self, parallel):
         """The mixture that is to be fitted, on the training rows."""
         data, parts, target = self.data, self.parts, self.data.target
         n_experts = len(parts.components)
@@ -243,7 +282,9 @@ class Fitting:
             rest = parts.named, expert_view, target, parallel, offset, parts.params, honesty
             fits = [number for _, number in parts.components]
             bank = WrappedBank(*rest) if parts.specialize else PooledBank(*rest, fits=fits)
-        return train(gate, bank, parts.law, target, data.weights, data.units, n_experts)
+        trained = train(gate, bank, parts.law, target, data.weights, data.units, n_experts)
+        trained.names = parts.names
+        return trained
 
     def _gate_view(self, expert_view):
         """What the gate sees: the experts' own view where it is the same."""
@@ -275,20 +316,24 @@ class Fitting:
             return (features - mean) / scale
         return features
 
-    def _draw(self, cheap, init, n_starts):
-        """Yield kinds and responsibilities of `n_starts` starts."""
+    def starts(self, cheap):
+        """What draws starts for a training whose parts are solved in batches."""
         data = self.data
-        if data.gate_columns == data.expert_columns:
+        if cheap.bank.cheap and data.gate_columns == data.expert_columns:
             design = cheap.bank.view.design
         else:
             design = View(self._numeric(), data.weights).design
-        n_experts = len(self.parts.components)
         arrange = getattr(last_step(self.parts.gate), "arrange", None)
-        starts = Starts(design, data.target.scores, data.weights, n_experts, arrange)
+        n_experts = len(self.parts.components)
+        return Starts(design, data.target.scores, data.weights, n_experts, arrange)
+
+    def _draw(self, cheap, init, n_starts):
+        """Yield kinds and responsibilities of `n_starts` starts."""
+        starts = self.starts(cheap)
         seeds = self.rng.randint(2**31 - 1, size=n_starts)
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
-            yield kind, data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
+            yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
 
 
 def make_folds(cv, X, weights, units, parts):

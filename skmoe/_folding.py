@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _multinomial
 from ._numerics import pack_arrays, solve_normal_equations, unpack_arrays
-from ._training import MASS_FLOOR
+from ._training import MASS_FLOOR, count_parts
 from ._units import Rows
 from .em._blocks import LinearFold, LinearParameters
 from .em._engine import ROUNDING, State
@@ -84,6 +84,8 @@ class FoldTraining:
         self.target, self.weights, self.n_experts = target, weights, n_experts
         self.units = units
         self.total = float(weights.sum())
+        #: What the fold leaves out of each row's log-density.
+        self._constant = target.log_scale + 0.5 * bank.shape[1] * np.log(2 * np.pi)
         self.fold = LinearFold(bank.view.design.matrix, target.values, weights)
 
     def begin(self, resp):
@@ -151,8 +153,7 @@ class FoldTraining:
     def _state(self, parameters, top_k, older=None):
         """Return the state of parameters, with the curvature of `older` or one formed anew."""
         statistics = self.fold.statistics(parameters, top_k=top_k, curvature=older is None)
-        constant = self.target.log_scale + 0.5 * self.bank.shape[1] * np.log(2 * np.pi)
-        value = statistics.log_likelihood - self.total * constant
+        value = statistics.log_likelihood - self.total * self._constant
         value -= self.law.penalty(parameters.dispersion, self.bank.penalties(parameters.experts))
         value -= self.gate.penalty(self._iterate(parameters))
         if older is None:
@@ -175,7 +176,7 @@ class FoldTraining:
         experts = old.experts + change
         # Squared residuals after the change; exact as the change goes to zero.
         squares = statistics.squares - 2.0 * (change * statistics.cross).sum(axis=2)
-        squares += np.einsum("kmp,kpq,kmq->km", change, statistics.grams, change, optimize=True)
+        squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
         dispersion = self.law.fit_dispersion(
             np.maximum(squares, 0.0), mass, self.bank.penalties(experts)
         )
@@ -206,6 +207,15 @@ class FoldTraining:
     def log_likelihood(self, state, top_k):
         """Log-likelihood (n,) of each row, but for a shared constant."""
         return self.fold.log_likelihood(state.parameters, top_k)
+
+    def total_log_likelihood(self, state):
+        """Log-likelihood of all rows × their weights, in the units of y."""
+        total = self.weights @ self.log_likelihood(state, None)
+        return float(total - self.total * self._constant)
+
+    def count_parameters(self, state):
+        """Number of free parameters of all parts."""
+        return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""

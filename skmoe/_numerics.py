@@ -4,6 +4,8 @@ Matrices with one column per expert are kept in Fortran order inside the
 package, because reductions over experts are then sums of contiguous columns.
 """
 
+from math import prod
+
 import numpy as np
 
 #: Rows per block. A block of a few columns then stays in the second-level cache.
@@ -59,9 +61,12 @@ def pack_arrays(*arrays):
 
 def unpack_arrays(vector, shapes):
     """Return the arrays of these shapes that `pack_arrays` made a vector of."""
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
-    parts = np.split(vector, ends[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    arrays, start = [], 0
+    for shape in shapes:
+        end = start + prod(shape)
+        arrays.append(vector[start:end].reshape(shape))
+        start = end
+    return arrays
 
 
 def column_dots(left, right):
@@ -121,8 +126,18 @@ def solve_normal_equations(grams, right):
     inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     unit = grams * inverse[:, :, None] * inverse[:, None, :]
     target = right * inverse[:, :, None]
-    solution = np.stack([_solve_one(a, b) for a, b in zip(unit, target, strict=True)])
-    return solution * inverse[:, :, None]
+    return _solve(unit, target) * inverse[:, :, None]
+
+
+def _solve(unit, target):
+    try:
+        # All at once where all are well conditioned, which is several times faster.
+        factors = np.linalg.cholesky(unit)
+        if np.einsum("kii->ki", factors).min(initial=1.0) >= _PIVOT_FLOOR:
+            return np.linalg.solve(unit, target)
+    except np.linalg.LinAlgError:
+        pass
+    return np.stack([_solve_one(a, b) for a, b in zip(unit, target, strict=True)])
 
 
 def _solve_one(matrix, right):

@@ -13,9 +13,10 @@ from .routing import largest
 #: Soft iterations of a short run.
 SHORT = 10
 
-#: Starts that are followed for longer before one is chosen, and for how long.
+#: Starts that are followed for longer before one is chosen, at least, and for how long. Of many
+#: it is a quarter.
 FINALISTS = 3
-LONGER = 20
+LONGER = 30
 
 #: An expert with a smaller share of the weight than this is dead: another start is tried
 #: in which it begins with the rows explained worst.
@@ -59,11 +60,13 @@ class Search:
     settings : Settings
     average : int
         Number of runs to return, the best first; fewer where fewer differ.
+    finalists : int
+        Starts that are followed for longer, at least.
     """
 
-    def __init__(self, training, cheap, settings, average=1):
+    def __init__(self, training, cheap, settings, average=1, finalists=FINALISTS):
         self.training, self.cheap, self.settings = training, cheap, settings
-        self.average = average
+        self.average, self.finalists = average, finalists
         self.log = []
 
     def rescued(self, ended):
@@ -134,7 +137,8 @@ class Search:
                 ended[number] = self._continue(self._large(tried[number]), f"start {number}")
                 self._record_end(number, ended[number])
             return self._chosen(ended)
-        for number in _distinct(tried, _prospect, max(FINALISTS, self.average)):
+        finalists = max(self.finalists, len(tried) // 4, self.average)
+        for number in _distinct(tried, _prospect, finalists):
             self._follow(tried, number, LONGER)
         self._follow(tried, _leader(tried, _prospect), None)
         # What promised most may end below what another has reached already.
@@ -229,7 +233,9 @@ class Search:
         """Iterate from a state for at most `budget` iterations, after those `before`."""
         left = self.settings.max_iter - len(before)
         budget = left if budget is None else min(budget, left)
-        if self.settings.accelerate and top_k is None and training.cheap:
+        # A few steps are too few to learn from.
+        many = budget is None or budget > SHORT
+        if self.settings.accelerate and many and top_k is None and training.cheap:
             states = accelerate(state, training, top_k, self.settings.tol)
         else:
             states = iterate(state, lambda current: training.advance(current, top_k))

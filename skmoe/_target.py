@@ -47,6 +47,10 @@ class Target:
         values = np.where(constant, 0.0, (columns - mean) / scale)
         return cls(y, np.asfortranarray(values), mean, scale)
 
+    def rows(self, rows, weights):
+        """The target of some rows, standardised with their weights."""
+        return Target.of(self.raw[rows], weights)
+
     @property
     def single(self):
         """Whether y has one dimension."""
@@ -88,6 +92,10 @@ class Labels:
     codes: np.ndarray
     classes: np.ndarray
     log_scale = 0.0
+
+    def rows(self, rows, weights):
+        """The labels of some rows; the classes stay."""
+        return Labels(self.raw[rows], self.codes[rows], self.classes)
 
     @property
     def scores(self):

@@ -5,11 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from ._delegate import last_step
 from ._numerics import blocks, column_dots, log_softmax, pack_arrays, unpack_arrays
 from .em._engine import State, e_step
+from .experts import count_parameters
 
 #: An expert with less than this share of the total weight keeps its last fit.
 MASS_FLOOR = 1e-8
+
+
+def count_parts(gate, experts, law, dispersion):
+    """Number of free parameters of fitted parts; NaN where one is not known."""
+    count = getattr(last_step(gate), "n_parameters_", np.nan)
+    return float(count + sum(map(count_parameters, experts)) + law.count_parameters(dispersion))
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,15 @@ class Training:
         log_density, _ = self._log_density(parameters, self._deviance(parameters))
         log_gate = self.gate.log_proba(parameters.gate)
         return e_step(log_gate, self.units.gather(log_density), top_k)[1]
+
+    def total_log_likelihood(self, state):
+        """Log-likelihood of all units × their weights, in the units of y."""
+        total = self.weights @ self.log_likelihood(state, None)
+        return float(total - self.total * self.target.log_scale)
+
+    def count_parameters(self, state):
+        """Number of free parameters of all parts; NaN where one is not known."""
+        return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""

@@ -23,6 +23,13 @@ class Rows:
     def __init__(self, weights):
         self.weights = weights
 
+    #: Labels that make the same units again; None for rows alone.
+    labels_of_rows = None
+
+    def rows(self, rows, weights):
+        """The units of some rows, with these weights."""
+        return Rows(weights)
+
     def table(self, X):
         """What the gate sees of X: X."""
         return X
@@ -71,6 +78,15 @@ class Groups:
             )
         ones = np.ones(len(self.codes))
         self._member = sparse.csr_array((ones, (self.codes, np.arange(len(self.codes)))))
+
+    @property
+    def labels_of_rows(self):
+        """Labels (n,) that make the same units again."""
+        return self.labels[self.codes]
+
+    def rows(self, rows, weights):
+        """The units of some rows, which hold whole groups, with these weights."""
+        return Groups(self.labels[self.codes[rows]], weights)
 
     def table(self, X):
         """One row a group, (G, d): the mean of numbers; other columns are constant in a group.

@@ -441,7 +441,7 @@ def test_columns_stay_aligned_where_experts_miss_classes(expert, top_k, rng):
     labels = np.repeat(["c", "a", "b"], 30)
     # The first expert sees one class, the second never sees that class.
     init = np.column_stack([labels == "c", labels != "c"]).astype(float)
-    model = Classifier(expert, n_experts=2, init=init, top_k=top_k, random_state=0)
+    model = Classifier(expert, n_experts=2, init=init, cv=None, top_k=top_k, random_state=0)
     model.fit(X, labels)
     assert model.classes_.tolist() == ["a", "b", "c"]
     proba = model.predict_proba(X)

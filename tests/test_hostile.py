@@ -39,6 +39,14 @@ WRAPPED = {
         },
     ),
     "single": ({"n_experts": 1},) * 2,
+    "pool": (
+        {"experts": [("a", Ridge()), ("b", DecisionTreeRegressor())], "specialize": False},
+        {
+            "experts": [("a", LogisticRegression()), ("b", DecisionTreeClassifier())],
+            "specialize": False,
+        },
+    ),
+    "out of fold": ({"cv": 3, "n_experts": 2},) * 2,
 }
 VARIANTS = {
     "default": ({},) * 2,
@@ -53,6 +61,7 @@ VARIANTS = {
         {"combine": "median", "n_experts": 3, "init": "random"},
         {"combine": "vote", "n_experts": 3, "init": "random"},
     ),
+    "average": ({"average": 2, "n_experts": 3},) * 2,
     **WRAPPED,
 }
 

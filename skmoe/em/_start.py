@@ -182,16 +182,36 @@ class Starts:
             if unexplained[cell] <= _TIE:
                 break  # all is explained, and the rest of the experts have nothing to begin with
             inside = labels == cell
-            upper, parts = self._best_halving(inside, rng)
+            upper, parts = self._best_halving(np.where(inside, self.weights, 0.0), rng)
             labels[inside & upper] = new
             unexplained[cell], rest = parts
             unexplained.append(rest)
         return labels
 
-    def _best_halving(self, inside, rng):
+    def halves(self, membership, rng):
+        """Ways to cut an expert in two: a side (n,), zero or one, by the kind of cut.
+
+        Parameters
+        ----------
+        membership : ndarray of shape (n,)
+            Its responsibilities.
+        rng : numpy.random.RandomState
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+            ``"split"`` in x, where two linear experts would leave least; ``"crossed"`` in y, above
+            and below its own linear fit.
+        """
+        weights = membership * self.weights
+        split, _ = self._best_halving(weights, rng)
+        share = weights[:, None] / max(weights.sum(), np.finfo(float).tiny)
+        above = self._residual(self.scores[:, :1], share) > 0
+        return {"split": split.astype(float), "crossed": above.astype(float)}
+
+    def _best_halving(self, weights, rng):
         """Halve a cell where two linear experts leave least; return a side and what they leave."""
-        best, least = (inside, (np.inf, np.inf)), np.inf
-        weights = np.where(inside, self.weights, 0.0)
+        best, least = (weights > 0, (np.inf, np.inf)), np.inf
         for values in self._ways_to_halve(rng):
             upper = _weight_below(values, weights) >= 0.5
             sides = np.stack([weights * ~upper, weights * upper]).T

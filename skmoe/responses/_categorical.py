@@ -25,6 +25,10 @@ class Categorical:
         """Return the largest log-probability that a class can have."""
         return 0.0
 
+    def count_parameters(self, dispersion):
+        """Return zero: labels have no dispersion."""
+        return 0
+
     def penalty(self, dispersion, quadratic):
         """Return the sum of the experts' own penalties (K,)."""
         return float(np.sum(quadratic))
