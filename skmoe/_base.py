@@ -25,7 +25,13 @@ from ._inputs import (
     resolve_cv,
 )
 from ._mixture import Mixture, select
-from ._notices import Reporter, warn_of_ending, warn_of_resampling
+from ._notices import (
+    Reporter,
+    warn_of_ending,
+    warn_of_gate,
+    warn_of_memory,
+    warn_of_resampling,
+)
 from ._parts import check_expert, is_frozen, resolve_experts, seed_parts, share_fits
 from ._search import Settings
 from ._sklearn import (
@@ -180,6 +186,8 @@ class BaseMixtureOfExperts(BaseComposition):
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)
+        warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
+        warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
 
     def _chooses(self, parts):
         """Whether the number of experts is to be chosen.

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _multinomial
 from ._numerics import pack_arrays, solve_normal_equations, unpack_arrays
-from ._training import MASS_FLOOR, count_parts
+from ._training import MASS_FLOOR, count_parts, told_apart
 from ._units import Rows
 from .em._blocks import LinearFold, LinearParameters
 from .em._engine import ROUNDING, State
@@ -216,6 +216,16 @@ class FoldTraining:
     def count_parameters(self, state):
         """Number of free parameters of all parts."""
         return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
+
+    def runaways(self, state):
+        """Numbers of the experts that an unpenalised gate tells from all others exactly."""
+        if self.gate.bounded:
+            return []
+        return told_apart(self.gate.problem.log_proba(state.parameters.gate[None]))
+
+    def memorisers(self, state):
+        """Nothing: linear experts learn no rows by heart."""
+        return []
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""

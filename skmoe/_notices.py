@@ -51,6 +51,29 @@ def warn_of_ending(model):
         )
 
 
+def warn_of_gate(names):
+    """Warn of experts that the gate tells apart exactly, and so would without end."""
+    if names:
+        warnings.warn(
+            f"the gate runs away: it tells the experts {names} from the others exactly, and its "
+            "weights grow without bound; a penalty holds them, SoftmaxGate(alpha=1)",
+            ConvergenceWarning,
+            stacklevel=_STACK,
+        )
+
+
+def warn_of_memory(names):
+    """Warn of experts that repeat the rows they were fitted to."""
+    if names:
+        warnings.warn(
+            f"the experts {names} repeat y on the rows they were fitted to: likelihood, "
+            "dispersions and responsibilities are not to be trusted; cv='auto' or cv=5 asks them "
+            "about rows they have not seen",
+            UserWarning,
+            stacklevel=_STACK,
+        )
+
+
 class Reporter:
     """Prints the progress of EM where `verbose` asks for it."""
 

@@ -13,6 +13,21 @@ from .experts import count_parameters
 #: An expert with less than this share of the total weight keeps its last fit.
 MASS_FLOOR = 1e-8
 
+#: An expert that leaves less than this of the variance of y, or of a nat, on the rows it was
+#: fitted to, has learned them by heart, if it can.
+BY_HEART = 1e-3
+
+#: A gate that is never less sure of an expert than this has separated it from the others.
+DECIDED = 1e-2
+
+
+def told_apart(log_proba):
+    """Numbers of the experts whose probabilities, of (n, K), are all near zero or one."""
+    proba = np.exp(log_proba)
+    undecided = np.minimum(proba, 1.0 - proba).max(axis=0)
+    some, others = (proba > 0.5).any(axis=0), (proba < 0.5).any(axis=0)
+    return np.flatnonzero((undecided < DECIDED) & some & others).tolist()
+
 
 def count_parts(gate, experts, law, dispersion):
     """Number of free parameters of fitted parts; NaN where one is not known."""
@@ -157,6 +172,23 @@ class Training:
     def count_parameters(self, state):
         """Number of free parameters of all parts; NaN where one is not known."""
         return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
+
+    def runaways(self, state):
+        """Numbers of the experts that an unpenalised gate tells from all others exactly."""
+        if getattr(self.gate, "bounded", True):
+            return []
+        return told_apart(self.gate.log_proba(state.parameters.gate))
+
+    def memorisers(self, state):
+        """Numbers of the experts that repeat y on the rows they were fitted to."""
+        trusting = getattr(self.bank, "trusting", [])
+        if not trusting:
+            return []
+        deviance = self._deviance(state.parameters)
+        wrong = -deviance if deviance.ndim == 2 else deviance.max(axis=2)
+        masses = self.units.spread(state.expected) * self._row_weights[:, None]
+        left = (masses * wrong).sum(axis=0) / masses.sum(axis=0)
+        return [k for k in trusting if left[k] < BY_HEART]
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.parallel import delayed
 
-from ._honest import Lesson
+from .._delegate import is_rigid
+from ._honest import InSample, Lesson
 from ._penalty import fitted_penalty
 
 
@@ -36,6 +37,15 @@ class WrappedBank:
             for name, estimator in named
         ]
         self.ways = [honesty.way(estimator) for _, estimator in named]
+
+    @property
+    def trusting(self):
+        """Numbers of the experts that could learn by heart the rows they are asked about."""
+        return [
+            k
+            for k, (way, lesson) in enumerate(zip(self.ways, self.lessons, strict=True))
+            if isinstance(way, InSample) and not is_rigid(lesson.estimator)
+        ]
 
     def update(self, weights, state, alive, own_rows=False):
         """Fit every expert that is alive and whose weights have changed.

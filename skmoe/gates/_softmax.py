@@ -176,6 +176,11 @@ class SoftmaxTrainer:
         ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
         self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
 
+    @property
+    def bounded(self):
+        """Whether the weights have an optimum even where experts can be told apart exactly."""
+        return self.gate.alpha > 0
+
     def update(self, masses, state, weights=None):
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
         self.problem.bind(masses, self.weights if weights is None else weights)
