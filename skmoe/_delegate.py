@@ -196,6 +196,11 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
     return fitted
 
 
+def fit_further(estimator, X, y, weights, *, offset=0.5, params=None):
+    """Fit an estimator that goes on from where it stopped to weighted rows, as `fit_weighted`."""
+    return _fit(estimator, X, y, weights, offset, dict(params or {}))
+
+
 def _fit(estimator, X, y, weights, offset, params):
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)

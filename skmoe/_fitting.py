@@ -266,6 +266,7 @@ class Fitting:
         honesty = Honesty(
             data.fold,
             spare_rigid=parts.auto and parts.specialize,
+            once=not parts.specialize,
             use_bags=parts.auto and not parts.specialize and np.ptp(data.weights) == 0.0,
         )
         gate = make_trainer(

@@ -12,9 +12,19 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
-from .._delegate import fit_weighted, is_rigid, own_log_density, taught_rows, weight_parameter
+from .._delegate import (
+    fit_further,
+    fit_weighted,
+    is_rigid,
+    own_log_density,
+    taught_rows,
+    weight_parameter,
+)
 from .._errors import naming
 from .._sklearn import take
+from ._pace import Growing, Whole, pace_of
+
+_WHOLE = Whole()
 
 #: Members from which on an ensemble is asked out of bag: with fewer, some rows are in all bags.
 _BAGS = 50
@@ -36,6 +46,10 @@ class FittedExpert:
         Rows that it has not been asked about; None for no row.
     log_density : ndarray of shape (n,) or None
         Of y, where the expert is a mixture that brings its own.
+    without : tuple of estimators
+        Fitted without each fold.
+    stage : int
+        How often it has been fitted.
     """
 
     estimator: BaseEstimator | None
@@ -43,6 +57,8 @@ class FittedExpert:
     answer: np.ndarray
     missing: np.ndarray | None = None
     log_density: np.ndarray | None = None
+    without: tuple = ()
+    stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +85,8 @@ class Lesson:
     offset: float
     params: dict
 
-    def taught(self, weights, rows=None):
-        """Fit a clone to `rows`, or to all, with weights (n,)."""
+    def taught(self, weights, rows=None, pace=_WHOLE, previous=None, stage=1):
+        """Fit to `rows`, or to all, with weights (n,); go on from `previous` at this pace."""
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator
         X, y, params = self.X, self.target.raw, self.params
@@ -85,8 +101,13 @@ class Lesson:
             # Without rows of its own among these, it learns a little from all.
             weights = np.ones_like(weights)
         with naming(f"expert {self.name!r}", "fit"):
-            estimator = _substitute(self.estimator, codes, weights, self.offset)
-            return fit_weighted(estimator, X, y, weights, offset=self.offset, params=params)
+            if _is_constant(self.estimator, codes, weights, self.offset):
+                return fit_weighted(DummyClassifier(strategy="prior"), X, y, weights)
+            if isinstance(previous, DummyClassifier):
+                previous = None
+            estimator, fresh = pace.prepare(self.estimator, previous, stage, y)
+            fit = fit_weighted if fresh else fit_further
+            return fit(estimator, X, y, weights, offset=self.offset, params=params)
 
     def told(self, expert, fitted, rows=None):
         """Ask a fitted estimator about `rows`, or all; return `expert` with the answers."""
@@ -108,18 +129,22 @@ class Lesson:
         return replace(expert, answer=answers, log_density=densities)
 
 
-def _substitute(estimator, codes, weights, offset):
-    """Return a constant classifier where the expert's rows carry a single class."""
+def _is_constant(estimator, codes, weights, offset):
+    """Whether the expert's rows carry a single class: a constant then takes its place."""
     if codes is None:
-        return estimator
+        return False
     seen = codes[taught_rows(estimator, weights, offset)]
-    return estimator if (seen != seen[0]).any() else DummyClassifier(strategy="prior")
+    return (seen == seen[0]).all()
 
 
 class InSample:
     """The expert is asked about the rows that it was fitted to."""
 
-    def fit(self, lesson, weights, own_rows):
+    def is_over(self, lesson, expert):
+        """Whether an expert learns no more."""
+        return False
+
+    def fit(self, lesson, weights, own_rows, old):
         """Return the expert, fitted and asked; runs in a worker.
 
         Parameters
@@ -128,6 +153,8 @@ class InSample:
         weights : ndarray of shape (n,)
         own_rows : bool
             Whether to ask it only about rows in which it has weight.
+        old : FittedExpert or None
+            Of the last iteration.
         """
         fitted = lesson.taught(weights)
         frozen = isinstance(fitted, FrozenEstimator)
@@ -148,23 +175,41 @@ class OutOfFold:
     ----------
     fold : ndarray of shape (n,), int
         Number of the fold of each row.
+    once : bool
+        Whether it is fitted a single time, and so whole.
     """
 
     fold: np.ndarray
+    once: bool
 
-    def fit(self, lesson, weights, own_rows):
+    def is_over(self, lesson, expert):
+        """Whether an expert learns no more."""
+        return self._pace(lesson).is_over(expert.stage)
+
+    def fit(self, lesson, weights, own_rows, old):
         """Return the expert as asked, its fit to all rows left for the end; runs in a worker."""
-        expert = FittedExpert(None, weights, lesson.target.blank)
+        stage, pace, without = 1 if old is None else old.stage + 1, self._pace(lesson), []
+        expert = FittedExpert(None, weights, lesson.target.blank, stage=stage)
         for number in np.unique(self.fold):
-            fitted = lesson.taught(weights, np.flatnonzero(self.fold != number))
-            expert = lesson.told(expert, fitted, np.flatnonzero(self.fold == number))
-        return expert
+            rows = np.flatnonzero(self.fold != number)
+            last = None if old is None else old.without[len(without)]
+            without.append(lesson.taught(weights, rows, pace, last, stage))
+            expert = lesson.told(expert, without[-1], np.flatnonzero(self.fold == number))
+        goes_on = isinstance(pace, Growing) and not pace.is_over(stage)
+        return replace(expert, without=tuple(without) if goes_on else (None,) * len(without))
+
+    def _pace(self, lesson):
+        return _WHOLE if self.once else pace_of(lesson.estimator)
 
 
 class OutOfBag:
     """Each member of an ensemble is asked about the rows that it has not drawn."""
 
-    def fit(self, lesson, weights, own_rows):
+    def is_over(self, lesson, expert):
+        """Whether an expert learns no more."""
+        return False
+
+    def fit(self, lesson, weights, own_rows, old):
         """Return the expert, fitted and asked; runs in a worker."""
         bagged = clone(lesson.estimator).set_params(oob_score=True)
         fitted = replace(lesson, estimator=bagged).taught(weights)
@@ -231,6 +276,8 @@ class Honesty:
         None to ask all experts about their own rows.
     spare_rigid : bool
         Whether experts that cannot learn their rows by heart are asked about them all the same.
+    once : bool
+        Whether experts are fitted a single time.
     use_bags : bool
         Whether ensembles that have bags are asked out of bag. Where weights are uneven, as those
         of specialists are, rows of much weight are in nearly all bags.
@@ -238,6 +285,7 @@ class Honesty:
 
     fold: np.ndarray | None
     spare_rigid: bool = False
+    once: bool = False
     use_bags: bool = False
 
     def way(self, estimator):
@@ -248,4 +296,4 @@ class Honesty:
             return InSample()
         if self.use_bags and has_bags(estimator):
             return OutOfBag()
-        return OutOfFold(self.fold)
+        return OutOfFold(self.fold, self.once)

@@ -66,20 +66,31 @@ class WrappedBank:
         changed = [
             k
             for k, old in enumerate(new)
-            if old is None or (alive[k] and self._changed(old, weights[:, k]))
+            if old is None or (alive[k] and self._changed(k, old, weights[:, k]))
         ]
         jobs = (
             delayed(self.ways[k].fit)(
-                self.lessons[k], np.ascontiguousarray(weights[:, k]), own_rows
+                self.lessons[k], np.ascontiguousarray(weights[:, k]), own_rows, new[k]
             )
             for k in changed
         )
         for k, expert in zip(changed, self.parallel(jobs), strict=True):
             new[k] = expert
-        return new
+        return [
+            self._for_the_end(k, expert, weights[:, k]) if alive[k] else expert
+            for k, expert in enumerate(new)
+        ]
 
-    def _changed(self, old, weights):
-        return old.weights is not None and not np.array_equal(old.weights, weights)
+    def _changed(self, k, old, weights):
+        if old.weights is None or self.ways[k].is_over(self.lessons[k], old):
+            return False
+        return not np.array_equal(old.weights, weights)
+
+    def _for_the_end(self, k, expert, weights):
+        """The expert, with what its fit to all rows is to be weighted with."""
+        if expert.estimator is not None or not self.ways[k].is_over(self.lessons[k], expert):
+            return expert
+        return replace(expert, weights=np.ascontiguousarray(weights))
 
     def predictions(self, state):
         """What the experts say of the training rows: (n, K, m), or (n, K) for labels."""
