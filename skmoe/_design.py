@@ -78,10 +78,14 @@ class _Design:
         """
         out = np.empty((len(coef), self.shape[0])).T
         for rows in blocks(self.shape[0]):
-            out[rows] = self.matrix[rows] @ coef.T
+            self._multiply(rows, coef, out[rows])
             if then is not None:
                 then(out[rows])
         return out
+
+    def _multiply(self, rows, coef, out):
+        """Write ``matrix[rows] @ coef.T`` into `out`, in Fortran order."""
+        out[:] = self.matrix[rows] @ coef.T
 
     def cross(self, values):
         """Return ``values.T @ matrix`` (m, p) for values of shape (n, m)."""
@@ -117,6 +121,10 @@ class DenseDesign(_Design):
         self.matrix[:, :-1][:, constant] = 0.0
         self.matrix[:, -1] = 1.0
         self.mean, self.scale = mean, scale
+
+    def _multiply(self, rows, coef, out):
+        # Several times faster than the product of what is in Fortran order.
+        np.matmul(coef, self.matrix[rows].T, out=out.T)
 
     def grams(self, weights):
         """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""

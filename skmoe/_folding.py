@@ -15,7 +15,7 @@ from ._training import MASS_FLOOR, count_parts, told_apart
 from ._units import Rows
 from .em._blocks import LinearFold, LinearParameters
 from .em._engine import ROUNDING, State
-from .experts import LinearBank
+from .experts import LinearBank, LinearState
 from .gates import SoftmaxTrainer
 from .responses import Gaussian
 
@@ -154,7 +154,9 @@ class FoldTraining:
         """Return the state of parameters, with the curvature of `older` or one formed anew."""
         statistics = self.fold.statistics(parameters, top_k=top_k, curvature=older is None)
         value = statistics.log_likelihood - self.total * self._constant
-        value -= self.law.penalty(parameters.dispersion, self.bank.penalties(parameters.experts))
+        value -= self.law.penalty(
+            parameters.dispersion, self.bank.penalties(LinearState(parameters.experts))
+        )
         value -= self.gate.penalty(self._iterate(parameters))
         if older is None:
             expected = Expected(replace(statistics, pairs=None), self._inverse(statistics))
@@ -178,7 +180,7 @@ class FoldTraining:
         squares = statistics.squares - 2.0 * (change * statistics.cross).sum(axis=2)
         squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
         dispersion = self.law.fit_dispersion(
-            np.maximum(squares, 0.0), mass, self.bank.penalties(experts)
+            np.maximum(squares, 0.0), mass, self.bank.penalties(LinearState(experts))
         )
         dispersion = np.where(alive[:, None], dispersion, old.dispersion)
         return experts, dispersion, tuple(np.flatnonzero(~alive).tolist())
@@ -246,4 +248,6 @@ class FoldTraining:
     def finish(self, state):
         """Return the fitted gate and the list of fitted experts."""
         parameters = state.parameters
-        return self.gate.finish(self._iterate(parameters)), self.bank.finish(parameters.experts)
+        return self.gate.finish(self._iterate(parameters)), self.bank.finish(
+            LinearState(parameters.experts)
+        )

@@ -315,6 +315,12 @@ def _kept_probabilities(problem, iterate):
     return lambda rows: kept[rows.start]
 
 
+def _images(block, coef):
+    """Return ``block @ coef.T`` (b, m), for a dense block the faster way round."""
+    dense = isinstance(block, np.ndarray)
+    return np.ascontiguousarray((coef @ block.T).T) if dense else np.asarray(block @ coef.T)
+
+
 def _hessian_product(problem, block_probabilities, vector):
     """Negative Hessians times (G, C p) vectors, without forming them."""
     n_problems, _, p = problem.shape
@@ -323,7 +329,7 @@ def _hessian_product(problem, block_probabilities, vector):
     for rows in blocks(problem.design.shape[0]):
         block = problem.design.matrix[rows]
         probabilities, weights = block_probabilities(rows)
-        image = np.asarray(block @ coef.T).reshape(probabilities.shape)
+        image = _images(block, coef).reshape(probabilities.shape)
         image = image - (probabilities * image).sum(axis=2, keepdims=True)
         image *= probabilities
         image *= weights[:, :, None]

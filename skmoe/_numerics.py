@@ -129,6 +129,21 @@ def solve_normal_equations(grams, right):
     return _solve(unit, target) * inverse[:, :, None]
 
 
+def invert_regular(matrices):
+    """Inverses (K, p, p) of symmetric matrices; None where one is not well conditioned."""
+    diagonal = np.sqrt(np.einsum("kii->ki", matrices))
+    if (diagonal == 0).any():
+        return None
+    scale = diagonal[:, :, None] * diagonal[:, None, :]
+    try:
+        factors = np.linalg.cholesky(matrices / scale)
+    except np.linalg.LinAlgError:
+        return None
+    if np.einsum("kii->ki", factors).min(initial=1.0) < _PIVOT_FLOOR:
+        return None
+    return np.linalg.inv(matrices / scale) / scale
+
+
 def _solve(unit, target):
     try:
         # All at once where all are well conditioned, which is several times faster.
@@ -157,7 +172,7 @@ def _solve_smallest_norm(matrix, right):
     return vectors @ ((vectors.T @ right) / values[keep][:, None])
 
 
-def conjugate_gradient(product, right, *, start=None, rtol, max_iter):
+def conjugate_gradient(product, right, *, start=None, rtol, max_iter, precondition=None):
     """Solve G positive semi-definite systems at once by conjugate gradients.
 
     Parameters
@@ -167,18 +182,22 @@ def conjugate_gradient(product, right, *, start=None, rtol, max_iter):
     right : ndarray of shape (G, q)
     start : ndarray of shape (G, q), optional
     rtol : float
-        A system is left alone once its residual norm has fallen by this factor.
+        A system is left alone once its residual norm has fallen by this factor; with a
+        preconditioner in its norm, and as against the residual at the start.
     max_iter : int
+    precondition : callable, optional
+        Maps (G, q) to products with inverses of matrices like those of the systems.
 
     Returns
     -------
     ndarray of shape (G, q)
     """
+    condition = (lambda vector: vector) if precondition is None else precondition
     solution = np.zeros_like(right) if start is None else start.copy()
     residual = right - product(solution) if start is not None else right.copy()
-    direction = residual.copy()
-    squared = (residual**2).sum(axis=1)
-    goal = rtol**2 * (right**2).sum(axis=1)
+    direction = condition(residual)
+    squared = (residual * direction).sum(axis=1)
+    goal = rtol**2 * (squared if precondition is not None else (right**2).sum(axis=1))
     for _ in range(max_iter):
         active = squared > goal
         if not active.any():
@@ -189,9 +208,10 @@ def conjugate_gradient(product, right, *, start=None, rtol, max_iter):
         length = np.divide(squared, curvature, out=np.zeros_like(squared), where=active)
         solution += length[:, None] * direction
         residual -= length[:, None] * image
-        previous, squared = squared, (residual**2).sum(axis=1)
+        conditioned = condition(residual)
+        previous, squared = squared, (residual * conditioned).sum(axis=1)
         ratio = np.divide(squared, previous, out=np.zeros_like(squared), where=active)
-        direction = residual + ratio[:, None] * direction
+        direction = conditioned + ratio[:, None] * direction
         if not active.any():
             break
     return solution

@@ -4,7 +4,7 @@ from .._delegate import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
 from ._honest import Honesty, InSample
-from ._linear import LinearBank, is_linear
+from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped import PooledBank, WrappedBank
 
@@ -12,6 +12,7 @@ __all__ = [
     "Honesty",
     "InSample",
     "LinearBank",
+    "LinearState",
     "LogisticBank",
     "PooledBank",
     "WrappedBank",

@@ -1,5 +1,6 @@
 """Linear experts, all K solved in one batch by weighted least squares."""
 
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -7,8 +8,17 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.validation import validate_data
 
-from .._numerics import conjugate_gradient, solve_normal_equations
+from .._numerics import conjugate_gradient, invert_regular, solve_normal_equations
 from ._match import differs_only_in
+
+#: From so many columns on, the products of all columns cost more than all else in an iteration:
+#: those of an earlier one serve as a preconditioner, for so many iterations.
+_MANY_COLUMNS = 24
+_OLDEST = 8
+
+#: Residual, relative to that before the step, and conjugate gradient steps it may take.
+_STEP_RTOL = 0.01
+_STEPS = 4
 
 _FREE = ("alpha", "copy_X", "n_jobs", "tol", "max_iter", "solver", "random_state")
 _CG_RTOL = 1e-10
@@ -23,8 +33,26 @@ def is_linear(estimator):
     return isinstance(alpha, Real) and 0 <= alpha < np.inf
 
 
+@dataclass(frozen=True)
+class LinearState:
+    """Coefficients, and the curvature of an earlier iterate.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (K, m, p)
+    inverse : ndarray of shape (K, p, p) or None
+        Inverses of the matrices of the normal equations.
+    age : int
+        Iterations since they were formed.
+    """
+
+    coef: np.ndarray
+    inverse: np.ndarray | None = None
+    age: int = 0
+
+
 class LinearBank:
-    """K linear experts on one design; a state is their coefficients (K, m, p).
+    """K linear experts on one design.
 
     Parameters
     ----------
@@ -48,7 +76,7 @@ class LinearBank:
         Parameters
         ----------
         weights : ndarray of shape (n, K)
-        state : ndarray of shape (K, m, p) or None
+        state : LinearState or None
         alive : ndarray of shape (K,), bool
             The others keep their coefficients.
         own_rows : bool
@@ -56,32 +84,65 @@ class LinearBank:
 
         Returns
         -------
-        ndarray of shape (K, m, p)
+        LinearState
         """
-        design, values = self.view.design, self.target.values
-        if design.has_grams:
-            grams, right = design.normal_equations(weights, values)
-            columns = np.arange(self.shape[2])
-            grams[:, columns, columns] += self.ridge
-            coef = solve_normal_equations(grams, right).transpose(0, 2, 1)
+        if not self.view.design.has_grams:
+            new = LinearState(self._solve_iteratively(weights, state))
+        elif state is not None and state.inverse is not None and state.age < _OLDEST:
+            new = self._step(weights, state)
         else:
-            right = [design.cross(weights * column[:, None]) for column in values.T]
-            coef = self._solve_iteratively(weights, np.stack(right, axis=1), state)
-        return coef if state is None else np.where(alive[:, None, None], coef, state)
+            new = self._solve(weights)
+        if state is None or alive.all():
+            return new
+        coef = np.where(alive[:, None, None], new.coef, state.coef)
+        return LinearState(coef)
 
-    def _solve_iteratively(self, weights, right, state):
-        _, n_outputs, p = self.shape
-        repeated = np.repeat(weights, n_outputs, axis=1)
+    def _solve(self, weights):
+        """Form the normal equations, and solve them."""
+        grams, right = self.view.design.normal_equations(weights, self.target.values)
+        columns = np.arange(self.shape[2])
+        grams[:, columns, columns] += self.ridge
+        coef = solve_normal_equations(grams, right).transpose(0, 2, 1)
+        many = self.shape[2] >= _MANY_COLUMNS
+        return LinearState(coef, invert_regular(grams) if many else None)
+
+    def _step(self, weights, state):
+        """Conjugate gradients from the last coefficients: they never raise the squares left."""
+
+        def precondition(vector):
+            images = np.matmul(vector.reshape(self.shape), state.inverse)
+            return images.reshape(vector.shape)
+
+        product, right = self._products(weights)
+        coef = conjugate_gradient(
+            product,
+            right,
+            start=state.coef.reshape(right.shape),
+            rtol=_STEP_RTOL,
+            max_iter=_STEPS,
+            precondition=precondition,
+        )
+        return LinearState(coef.reshape(self.shape), state.inverse, state.age + 1)
+
+    def _products(self, weights):
+        """The normal equations without their matrices: products (K m, p), and right-hand sides."""
+        design, n_outputs = self.view.design, self.shape[1]
+        right = [design.cross(weights * column[:, None]) for column in self.target.values.T]
+        repeated = weights if n_outputs == 1 else np.repeat(weights, n_outputs, axis=1)
 
         def product(vector):
-            image = self.view.design.linear(vector)
+            image = design.linear(vector)
             image *= repeated
-            return self.view.design.cross(image) + self.ridge * vector
+            return design.cross(image) + self.ridge * vector
 
+        return product, np.stack(right, axis=1).reshape(-1, self.shape[2])
+
+    def _solve_iteratively(self, weights, state):
+        product, right = self._products(weights)
         solution = conjugate_gradient(
             product,
-            right.reshape(-1, p),
-            start=None if state is None else state.reshape(-1, p),
+            right,
+            start=None if state is None else state.coef.reshape(right.shape),
             rtol=_CG_RTOL,
             max_iter=_CG_ITERATIONS,
         )
@@ -98,24 +159,24 @@ class LinearBank:
     def predictions(self, state):
         """Predictions (n, K, m) on the training rows, in standardised units."""
         n_experts, n_outputs, p = self.shape
-        flat = self.view.design.linear(state.transpose(1, 0, 2).reshape(-1, p))
+        flat = self.view.design.linear(state.coef.transpose(1, 0, 2).reshape(-1, p))
         return flat.T.reshape(n_outputs, n_experts, -1).transpose(2, 1, 0)
 
     def penalties(self, state):
         """``alpha * ||coef||^2`` (K, m), in squared standardised units."""
-        return (self.ridge * state * state).sum(axis=2)
+        return (self.ridge * state.coef * state.coef).sum(axis=2)
 
     def pack(self, state):
         """The coefficients as one vector."""
-        return state.ravel()
+        return state.coef.ravel()
 
     def unpack(self, vector, like):
-        """The state of a vector of coefficients."""
-        return vector.reshape(self.shape)
+        """The state of a vector of coefficients, with the curvature of another."""
+        return replace(like, coef=vector.reshape(self.shape))
 
     def strip(self, state):
-        """The state without (n, K) arrays: it has none."""
-        return state
+        """The state without its curvature."""
+        return LinearState(state.coef)
 
     def restore(self, state):
         """The state that `strip` made small."""
@@ -123,7 +184,7 @@ class LinearBank:
 
     def finish(self, state):
         """Fitted scikit-learn estimators of a state, one per expert."""
-        coef, intercept = self.view.design.to_raw(state)
+        coef, intercept = self.view.design.to_raw(state.coef)
         coef = coef * self.target.scale[:, None]
         intercept = intercept * self.target.scale + self.target.mean
         return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
