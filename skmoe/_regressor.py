@@ -37,8 +37,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         pipeline's transformers are then fitted once. ``FrozenEstimator`` keeps a
         fitted expert as it is. An expert without ``sample_weight`` is fitted to
         rows drawn, with a seed, in proportion to their weights.
-    n_experts : int, default=4
-        Number of clones; ignored for a list.
+    n_experts : int or "auto", default=4
+        Number of clones; ignored for a list. "auto" chooses it: a single expert is cut in
+        two, again and again, for as long as BIC falls; where parameters cannot be counted,
+        for as long as the log-score of held-out rows rises.
     gate : None, str, gate or classifier, default=None
         Who decides which expert a row belongs to: None or ``"softmax"`` for
         ``SoftmaxGate()``, ``"gaussian"`` for ``GaussianGate()``, ``"constant"``
@@ -149,6 +151,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         ``converged`` and whether it was ``chosen``, or ``averaged`` with others. One of the kind
         ``"reseeded"`` gave dead experts the rows explained worst; ``error``
         says why where that failed.
+    path_ : list of dict
+        With ``n_experts="auto"`` what every size reached: ``n_experts``,
+        ``log_likelihood``, ``bic`` and ``icl``, or ``held_out``, the mean log-score of
+        held-out rows; ``seconds``, and whether it was ``chosen``.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that each side sees; None for all.
     n_features_in_ : int

@@ -1,0 +1,119 @@
+"""The path of sizes that ``n_experts="auto"`` went, as a plot."""
+
+from sklearn.utils.validation import check_is_fitted
+
+#: What the criteria are called on the axis.
+_LABELS = {
+    "bic": "BIC",
+    "icl": "ICL",
+    "log_likelihood": "log-likelihood",
+    "held_out": "held-out log-score",
+    "seconds": "seconds",
+}
+
+
+class PathDisplay:
+    """Plot of what each number of experts reached.
+
+    Parameters
+    ----------
+    path : list of dict
+        The attribute ``path_`` of a mixture fitted with ``n_experts="auto"``.
+    criterion : str
+        Which of its entries is drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure that holds it.
+    line_ : matplotlib Line2D
+        The criterion over the number of experts.
+    chosen_ : matplotlib Line2D
+        The number that was chosen.
+
+    Examples
+    --------
+    >>> from skmoe import MixtureOfExpertsRegressor
+    >>> from skmoe.datasets import make_moe_regression
+    >>> from skmoe.inspection import PathDisplay
+    >>> X, y = make_moe_regression(n_experts=2, random_state=0)
+    >>> model = MixtureOfExpertsRegressor(n_experts="auto", random_state=0).fit(X, y)
+    >>> display = PathDisplay.from_estimator(model)
+    >>> display.ax_.get_ylabel()
+    'BIC'
+    """
+
+    def __init__(self, path, *, criterion):
+        self.path = path
+        self.criterion = criterion
+
+    @classmethod
+    def from_estimator(cls, model, *, criterion=None, ax=None, line_kw=None):
+        """Plot the path of a fitted mixture.
+
+        Parameters
+        ----------
+        model : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
+            Fitted with ``n_experts="auto"``.
+        criterion : {"bic", "icl", "log_likelihood", "held_out", "seconds"}, default=None
+            What is drawn; None for what the size was chosen by.
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+        line_kw : dict, default=None
+            Further arguments of ``Axes.plot``.
+
+        Returns
+        -------
+        PathDisplay
+            Plotted.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If its number of experts was given, or the path has no such criterion.
+        """
+        check_is_fitted(model)
+        path = getattr(model, "path_", None)
+        if path is None:
+            raise ValueError("model must be fitted with n_experts='auto'; it has no path_")
+        judged = "held_out" if "held_out" in path[0] else "bic"
+        criterion = judged if criterion is None else criterion
+        if criterion not in _LABELS or criterion not in path[0]:
+            known = [name for name in _LABELS if name in path[0]]
+            raise ValueError(f"criterion must be one of {known}; got {criterion!r}")
+        return cls(path, criterion=criterion).plot(ax, line_kw=line_kw)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Plot the path.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+        line_kw : dict, default=None
+            Further arguments of ``Axes.plot``.
+
+        Returns
+        -------
+        PathDisplay
+            Itself.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots()[1]
+        self.ax_, self.figure_ = ax, ax.figure
+        sizes = [step["n_experts"] for step in self.path]
+        values = [step[self.criterion] for step in self.path]
+        chosen = next(k for k, step in enumerate(self.path) if step["chosen"])
+        (self.line_,) = ax.plot(sizes, values, **({"marker": "o"} | (line_kw or {})))
+        (self.chosen_,) = ax.plot(
+            sizes[chosen], values[chosen], "o", markersize=12, fillstyle="none", color="black"
+        )
+        ax.set_xticks(sizes)
+        ax.set(xlabel="experts", ylabel=_LABELS[self.criterion])
+        return self
