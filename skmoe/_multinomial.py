@@ -21,6 +21,9 @@ EXPLICIT_SIZE = 256
 #: The Hessian is formed anew once the gain differs from its prediction by this share.
 REFRESH_RATIO = 0.1
 
+#: Steps for which blocks of the Hessian serve as a preconditioner.
+_OLDEST_BLOCKS = 8
+
 #: Up to this many probabilities (32 MB) are kept from one Hessian product to the next.
 _KEPT_SIZE = 2**22
 
@@ -49,13 +52,17 @@ class Iterate:
     coef : ndarray of shape (G, C, p)
     log_proba : ndarray of shape (n, C) or (n, G)
         Of all classes for soft targets, of the row's own class for labels.
-    curvature : ndarray of shape (G, C * p, C * p) or None
-        Inverse Hessian of an earlier iterate, None when it is to be formed anew.
+    curvature : ndarray of shape (G, C * p, C * p) or (G, C, p, p), or None
+        Inverse Hessian of an earlier iterate, or of its blocks on the diagonal where it is
+        large; None when it is to be formed anew.
+    age : int
+        Steps since the blocks were formed.
     """
 
     coef: np.ndarray
     log_proba: np.ndarray
     curvature: np.ndarray | None = None
+    age: int = 0
 
 
 class SoftTargets:
@@ -186,7 +193,7 @@ def newton_step(problem, iterate, precision=EM_PRECISION):
     """
     value = problem.values(iterate.coef, iterate.log_proba)
     gradient = problem.gradient(iterate)
-    direction, curvature = _direction(problem, iterate, gradient, precision)
+    direction, curvature, age = _direction(problem, iterate, gradient, precision)
     slope = (gradient * direction).sum(axis=(1, 2))
     step = np.where(np.isfinite(slope) & (slope > 0), 1.0, 0.0)
     direction[step == 0] = 0.0
@@ -201,9 +208,9 @@ def newton_step(problem, iterate, precision=EM_PRECISION):
         if not short.any():
             break
         step[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
-    if curvature is not None and _outdated(gain, slope, step, value):
+    if age > _OLDEST_BLOCKS or (age == 0 and _outdated(gain, slope, step, value)):
         curvature = None
-    return Iterate(coef, log_proba, curvature), gain
+    return Iterate(coef, log_proba, curvature, age), gain
 
 
 def solve(problem, iterate, *, max_iter, tol):
@@ -230,24 +237,47 @@ def _outdated(gain, slope, step, value):
 
 
 def _direction(problem, iterate, gradient, precision):
-    """Ascent direction (G, C, p), and the inverse Hessian where one was formed."""
+    """Ascent direction (G, C, p), the curvature it was found with, and the age of that."""
     n_problems, n_classes, p = problem.shape
-    flat = gradient.reshape(n_problems, -1)
+    flat, curvature = gradient.reshape(n_problems, -1), iterate.curvature
     if problem.design.has_grams and n_classes * p <= EXPLICIT_SIZE:
-        curvature = iterate.curvature
         if curvature is None:
             curvature = np.linalg.inv(_hessian(problem, iterate))
         direction = (curvature @ flat[:, :, None])[:, :, 0]
-    else:
-        curvature = None
-        probabilities = _kept_probabilities(problem, iterate)
-        direction = conjugate_gradient(
-            lambda vector: _hessian_product(problem, probabilities, vector),
-            flat,
-            rtol=precision[0],
-            max_iter=precision[1],
-        )
-    return direction.reshape(problem.shape).copy(), curvature
+        return direction.reshape(problem.shape).copy(), curvature, 0
+    probabilities = _kept_probabilities(problem, iterate)
+    age = 1 if curvature is None else iterate.age + 1
+    if curvature is None and isinstance(problem.design.matrix, np.ndarray):
+        curvature = np.linalg.inv(_hessian_blocks(problem, probabilities))
+    direction = conjugate_gradient(
+        lambda vector: _hessian_product(problem, probabilities, vector),
+        flat,
+        rtol=precision[0],
+        max_iter=precision[1],
+        precondition=None if curvature is None else lambda vector: _blockwise(curvature, vector),
+    ).reshape(problem.shape)
+    # The softmax does not see what all classes share; nor should the penalty.
+    return direction - direction.mean(axis=1, keepdims=True), curvature, age
+
+
+def _blockwise(inverses, vector):
+    """Products of (G, C, p, p) matrices and a (G, C p) vector, class by class."""
+    parts = vector.reshape(inverses.shape[:3])
+    return np.matmul(inverses, parts[..., None]).reshape(vector.shape)
+
+
+def _hessian_blocks(problem, block_probabilities):
+    """Blocks (G, C, p, p) on the diagonal of the negative Hessians: a class alone."""
+    n_problems, n_classes, p = problem.shape
+    spread = np.empty((n_problems * n_classes, problem.design.shape[0])).T
+    for rows in blocks(problem.design.shape[0]):
+        probabilities, weights = block_probabilities(rows)
+        product = probabilities * (1.0 - probabilities) * weights[:, :, None]
+        spread[rows] = product.reshape(len(product), -1)
+    grams = problem.design.grams(spread).reshape(*problem.shape, p)
+    columns = np.arange(p)
+    grams[:, :, columns, columns] += _diagonal(problem.mass, problem.ridge)[:, None]
+    return grams
 
 
 def _diagonal(mass, ridge):

@@ -116,7 +116,7 @@ class LogisticBank:
     def unpack(self, vector, like):
         """The state of a vector of coefficients, with the curvature of another."""
         state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
-        return replace(state, curvature=like.curvature)
+        return replace(state, curvature=like.curvature, age=like.age)
 
     def strip(self, state):
         """The state without its (n, K) arrays."""

@@ -205,7 +205,7 @@ class SoftmaxTrainer:
     def unpack(self, vector, like):
         """The state of a vector of coefficients, with the curvature of another."""
         state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
-        return replace(state, curvature=like.curvature)
+        return replace(state, curvature=like.curvature, age=like.age)
 
     def strip(self, state):
         """The state without its (n, K) arrays."""
