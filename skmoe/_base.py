@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._delegate import last_step
 from ._design import read_only
-from ._fitting import KINDS, Data, Fitting, Parts, make_folds
+from ._fitting import KINDS, Fitting, make_folds
 from ._growth import grow
 from ._inputs import (
     check_init,
@@ -33,6 +33,7 @@ from ._notices import (
     warn_of_resampling,
 )
 from ._parts import check_expert, is_frozen, resolve_experts, seed_parts, share_fits
+from ._problem import Data, Parts
 from ._search import Settings
 from ._sklearn import (
     BaseComposition,
@@ -176,6 +177,7 @@ class BaseMixtureOfExperts(BaseComposition):
         if self._chooses(parts):
             training, results, log = self._grow(fitting)
         else:
+            self.path_ = []
             training, results, log = fitting.run(
                 init=self.init if isinstance(self.init, str) else "auto",
                 n_init=self.n_init,

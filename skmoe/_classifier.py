@@ -151,7 +151,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     path_ : list of dict
         With ``n_experts="auto"`` what every size reached: ``n_experts``,
         ``log_likelihood``, ``bic`` and ``icl``, or ``held_out``, the mean log-score of
-        held-out rows; ``seconds``, and whether it was ``chosen``.
+        held-out rows; ``seconds``, and whether it was ``chosen``. Empty where
+        `n_experts` is a number.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that each side sees; None for all.
     n_features_in_ : int

@@ -77,9 +77,9 @@ class PathDisplay:
             If its number of experts was given, or the path has no such criterion.
         """
         check_is_fitted(model)
-        path = getattr(model, "path_", None)
-        if path is None:
-            raise ValueError("model must be fitted with n_experts='auto'; it has no path_")
+        path = model.path_
+        if not path:
+            raise ValueError("model must be fitted with n_experts='auto'; its path_ is empty")
         judged = "held_out" if "held_out" in path[0] else "bic"
         criterion = judged if criterion is None else criterion
         if criterion not in _LABELS or criterion not in path[0]:
