@@ -144,6 +144,7 @@ class BaseMixtureOfExperts(BaseComposition):
     def _fit_draft(self, X, y, sample_weight, groups, params, previous):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
+        chooses = self._chooses(parts)
         X = check_X(self, X, reset=True)
         y = self._check_y(y)
         check_consistent_length(X, y)
@@ -174,7 +175,7 @@ class BaseMixtureOfExperts(BaseComposition):
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
         fitting = Fitting(data, parts, settings, self.n_jobs, rng)
-        if self._chooses(parts):
+        if chooses:
             training, results, log = self._grow(fitting)
         else:
             self.path_ = []
