@@ -145,6 +145,22 @@ class BaseMixtureOfExperts(BaseComposition):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
         chooses = self._chooses(parts)
+        data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
+        warn_of_resampling(parts.named, data.weights)
+        settings = Settings(
+            self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
+        )
+        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
+        training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
+        self._store(training, results[0])
+        self.averaged_ = [self._further(training, result.state) for result in results[1:]]
+        self.starts_ = log
+        warn_of_ending(self)
+        warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
+        warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
+
+    def _read(self, X, y, sample_weight, groups, params, parts, previous):
+        """Return the rows of positive weight, a start that is given, and parts with their rows."""
         X = check_X(self, X, reset=True)
         y = self._check_y(y)
         check_consistent_length(X, y)
@@ -153,44 +169,29 @@ class BaseMixtureOfExperts(BaseComposition):
         groups = None if groups is None else check_groups(groups, X)
         given = self._given_start(X, y, groups, len(parts.components), previous)
         cv = resolve_cv(self.cv, X, y, groups)
+        fold = cv if isinstance(cv, np.ndarray) else None
         rows = np.flatnonzero(weights > 0)
-        X, y, weights, given, groups, cv = keep_rows(rows, n, X, y, weights, given, groups, cv)
+        X, y, weights, given, groups, fold = keep_rows(rows, n, X, y, weights, given, groups, fold)
         params = {name: keep_rows(rows, n, value)[0] for name, value in params.items()}
         parts = replace(parts, params=self._route(params, [name for name, _ in parts.named]))
         self.gate_columns_ = resolve_columns(X, self.gate_features, "gate_features")
-        self.expert_columns_ = resolve_columns(X, self.expert_features, "expert_features")
+        self.expert_columns_ = columns = resolve_columns(X, self.expert_features, "expert_features")
         units = make_units(groups, weights)
-        fold = make_folds(cv, select(X, self.expert_columns_), weights, units, parts)
-        data = Data(
-            X,
-            self._target(y, weights),
-            weights,
-            units,
-            fold,
-            self.gate_columns_,
-            self.expert_columns_,
+        if fold is None and cv is not None:
+            fold = make_folds(cv, select(X, columns), weights, units, parts.specialize)
+        target = self._target(y, weights)
+        data = Data(X, target, weights, units, fold, self.gate_columns_, columns)
+        return data, None if given is None else (self._kind_of_given(previous), given), parts
+
+    def _train(self, fitting, given):
+        """Train a given number of experts."""
+        self.path_ = []
+        return fitting.run(
+            init=self.init if isinstance(self.init, str) else "auto",
+            n_init=self.n_init,
+            given=given,
+            average=self.average,
         )
-        warn_of_resampling(parts.named, weights)
-        settings = Settings(
-            self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
-        )
-        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
-        if chooses:
-            training, results, log = self._grow(fitting)
-        else:
-            self.path_ = []
-            training, results, log = fitting.run(
-                init=self.init if isinstance(self.init, str) else "auto",
-                n_init=self.n_init,
-                given=given if given is None else (self._kind_of_given(previous), given),
-                average=self.average,
-            )
-        self._store(training, results[0])
-        self.averaged_ = [self._further(training, result.state) for result in results[1:]]
-        self.starts_ = log
-        warn_of_ending(self)
-        warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
-        warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
 
     def _chooses(self, parts):
         """Whether the number of experts is to be chosen.

@@ -12,7 +12,7 @@ from ._design import View
 from ._errors import PartError
 from ._features import numeric_features
 from ._folding import FoldTraining, can_fold
-from ._folds import row_folds
+from ._folds import unit_folds
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._search import Search
@@ -225,25 +225,24 @@ class Fitting:
             yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
 
 
-def make_folds(cv, X, weights, units, parts):
-    """Return the fold of each row (n,), or None where experts are asked about their own rows.
+def make_folds(cv, X, weights, units, specialize):
+    """Return the fold of each row (n,), or None where all rows are alike.
 
     Parameters
     ----------
-    cv : None, "auto", int or ndarray of shape (n,)
-        An array holds the folds.
+    cv : int or "auto"
+        Number of folds.
     X : array, sparse matrix or data frame of shape (n, d)
         What the experts see.
     weights : ndarray of shape (n,)
     units : Rows or Groups
         A fold holds all rows of a unit.
-    parts : Parts
+    specialize : bool
+        Whether experts are fitted in every iteration.
     """
-    if isinstance(cv, np.ndarray) or cv is None:
-        return cv
     if isinstance(cv, str):
-        cv = AUTO_FOLDS if parts.specialize else AUTO_FOLDS_ONCE
-    fold = units.spread(row_folds(units.table(X), units.weights, cv))
+        cv = AUTO_FOLDS if specialize else AUTO_FOLDS_ONCE
+    fold = unit_folds(X, weights, units, cv)
     return fold if fold.any() else None
 
 

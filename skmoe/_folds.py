@@ -35,6 +35,24 @@ def row_folds(X, weights, n_folds):
     return place % n_folds
 
 
+def unit_folds(X, weights, units, n_folds):
+    """Return the number of the fold of each row, (n,): all rows of a unit are in one.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or data frame of shape (n, d)
+    weights : ndarray of shape (n,)
+    units : Rows or Groups
+    n_folds : int
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+    """
+    table = units.table(numeric_features(X, weights))
+    return units.spread(row_folds(table, units.weights, n_folds))
+
+
 def _sums(X, weights):
     features = numeric_features(X, weights)
     if sparse.issparse(features):

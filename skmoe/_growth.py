@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import entr
 
-from ._folds import row_folds
+from ._folds import unit_folds
 from ._search import Search
 
 #: Mixtures that are tried beyond the best before growth stops.
@@ -124,8 +124,7 @@ def grow(fitting, assemble):
             best, path = growth.run(first)
             return best.training, best.result, best.log, path
         units, data = fitting.data.units, fitting.data
-        held = row_folds(units.table(data.X), units.weights, _HELD_OUT) == 0
-        held = units.spread(held)
+        held = unit_folds(data.X, data.weights, units, _HELD_OUT) == 0
         judge = HeldOut(data.rows(np.flatnonzero(held)), assemble)
         growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, parallel)
         best, path = growth.run(growth.first())
