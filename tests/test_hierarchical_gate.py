@@ -23,6 +23,7 @@ from skmoe._design import View
 from skmoe._multinomial import Iterate
 from skmoe._target import Labels, Target
 from skmoe._training import Parameters, Training
+from skmoe._units import Rows
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.experts import LinearBank, LogisticBank
 from skmoe.gates import (
@@ -72,9 +73,8 @@ class Step:
         self.gate = make_trainer(gate, self.view, None, weights, self.n_experts)
         start = tuple(0.7 * rng.standard_normal((1, len(e) - 1, 3)) for e in self.gate.edges)
         experts = self._classifiers(rng) if labels else self._regressors(rng)
-        self.training = Training(
-            self.gate, self.bank, self.law, self.target, weights, self.n_experts
-        )
+        rest = weights, Rows(weights), self.n_experts
+        self.training = Training(self.gate, self.bank, self.law, self.target, *rest)
         parameters = Parameters(self.gate.restore(start), *experts)
         self.state = self.training.expect(parameters, None)
         self.next = self.training.advance(self.state, None).parameters

@@ -94,7 +94,7 @@ def test_the_prior_keeps_all_experts_in_use(line):
     X, y = line
     for top_k in (None, 1):
         starved = regressor(n_experts=6, top_k=top_k, tol=1e-4).fit(X, y)
-        assert starved.gate_proba(X).mean(axis=0).min() < 0.01
+        assert starved.gate_proba(X).mean(axis=0).min() < 0.05
         for gate in (SoftmaxGate(balance=100.0), HierarchicalGate((3, 2), balance=100.0)):
             fed = regressor(n_experts=6, top_k=top_k, tol=1e-4, gate=gate).fit(X, y)
             assert fed.gate_proba(X).mean(axis=0).min() > 0.1
@@ -139,7 +139,8 @@ ALL_TO_ONE = np.tile([1.0, 0.0], (N, 1))
 )
 def test_a_dead_expert_starts_again_on_the_rows_explained_worst(experts, top_k, cross):
     X, y = cross
-    model = regressor(experts=experts, n_experts=2, top_k=top_k, gate="constant", init=ALL_TO_ONE)
+    params = {"top_k": top_k, "gate": "constant", "init": ALL_TO_ONE, "cv": None}
+    model = regressor(experts=experts, n_experts=2, **params)
     second = "b" if isinstance(experts, list) else "expert_1"
     with pytest.warns(
         UserWarning, match=rf"no rows were left for the experts \['{second}'\]: .*again"

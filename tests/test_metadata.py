@@ -101,6 +101,18 @@ def test_clones_receive_the_metadata_they_request(task, halves):
         assert expert.seen_["note"] is None
 
 
+@pytest.mark.parametrize("note", [3, "four"])
+def test_metadata_that_belong_to_no_row_are_not_cut(note, task):
+    Estimator, Spy, X, _ = task
+    # As many rows as the word has letters.
+    X, y = X[:4], np.array([0, 1, 1, 0])
+    with config_context(enable_metadata_routing=True):
+        spy = Spy().set_fit_request(price=False, note=True)
+        model = Estimator(spy, n_experts=1, cv=None)
+        model.fit(X, y, sample_weight=[1, 1, 1, 0], note=note)
+    assert model.experts_[0].seen_["note"] == note
+
+
 def test_each_expert_of_a_list_receives_its_own(task, halves):
     Estimator, Spy, X, y = task
     with config_context(enable_metadata_routing=True):

@@ -154,7 +154,11 @@ def test_a_tree_of_logistic_experts_against_one_on_digits():
 @pytest.mark.parametrize("top_k", [1, 2])
 @pytest.mark.parametrize("gate", [None, "constant", DecisionTreeClassifier(max_depth=4)])
 @pytest.mark.parametrize("task", ["regression", "two outputs", "classification"])
-@pytest.mark.filterwarnings("ignore:EM did not converge", "ignore:no rows were left:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:EM did not converge",
+    "ignore:no rows were left:UserWarning",
+    "ignore:the experts .* repeat y:UserWarning",
+)
 def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, monkeypatch):
     """The same model, to the last digit, as when every expert is asked about every row."""
     X, y = quarters(rng, 400)
@@ -165,7 +169,7 @@ def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, 
     else:
         y = y if task == "regression" else np.column_stack([y, X[:, 0]])
         model = MixtureOfExpertsRegressor(DecisionTreeRegressor(min_samples_leaf=3))
-    model.set_params(gate=gate, top_k=top_k, max_iter=12, random_state=0)
+    model.set_params(gate=gate, top_k=top_k, max_iter=12, cv=None, random_state=0)
     asked = {"all": 0, "own": 0}
     read = {name: getattr(_target, name).read for name in ("Target", "Labels")}
     update = WrappedBank.update

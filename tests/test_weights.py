@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.gates import ConstantGate, SoftmaxGate
@@ -252,3 +253,25 @@ def test_unusable_weights_are_refused(weights, table):
     X, y, _ = table
     with pytest.raises(ValueError, match=r"weight|inconsistent"):
         MixtureOfExpertsRegressor().fit(X, y, sample_weight=weights)
+
+
+# Folds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cv", ["auto", 2, "splits"])
+@pytest.mark.parametrize("n", [4, 40])
+def test_rows_of_weight_zero_are_in_no_fold(cv, n, rng):
+    X, y = rng.standard_normal((n, 2)), rng.standard_normal(n)
+    weights = np.arange(n) % 4 < 3
+    halves = [np.flatnonzero(np.arange(n) % 2 == side) for side in (0, 1)]
+    splits = [(halves[0], halves[1]), (halves[1], halves[0])]
+    model = MixtureOfExpertsRegressor(DecisionTreeRegressor(max_depth=1, random_state=0), 1)
+    found = model.set_params(cv=splits if cv == "splits" else cv).fit(X, y, weights.astype(float))
+    kept = {
+        half.tobytes(): np.flatnonzero(np.isin(np.flatnonzero(weights), half)) for half in halves
+    }
+    splits = [tuple(kept[half.tobytes()] for half in pair) for pair in splits]
+    model = MixtureOfExpertsRegressor(DecisionTreeRegressor(max_depth=1, random_state=0), 1)
+    alone = model.set_params(cv=splits if cv == "splits" else cv).fit(X[weights], y[weights])
+    assert_allclose(found.dispersion_, alone.dispersion_)
+    assert_allclose(found.predict(X), alone.predict(X))
