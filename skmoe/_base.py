@@ -146,7 +146,7 @@ class BaseMixtureOfExperts(BaseComposition):
         parts = self._resolve_parts(rng)
         chooses = self._chooses(parts)
         data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
-        warn_of_resampling(parts.named, data.weights)
+        warn_of_resampling(parts.named, data.weights, parts.specialize)
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )

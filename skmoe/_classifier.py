@@ -119,7 +119,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     expert_usage_ : ndarray of shape (n_experts_,)
-        Share of the sample weight that each expert is responsible for.
+        Share of the sample weight that each expert is responsible for; of the groups,
+        where they are given.
     gate_entropy_ : float
         Mean entropy of the gate's probabilities over the training rows, in
         nats: 0 where each row has one expert, ``log(n_experts_)`` where the

@@ -20,9 +20,11 @@ from ._training import Training
 from ._units import Rows
 from .em._start import Starts
 from .experts import (
+    FoldedBank,
     Honesty,
     LinearBank,
     LogisticBank,
+    OutOfFold,
     PooledBank,
     WrappedBank,
     make_batch,
@@ -165,7 +167,7 @@ class Fitting:
             n_experts,
         )
         if parts.batched(hasattr(target, "codes"), honesty):
-            bank = make_batch(parts.named[0][1], expert_view, target, n_experts)
+            bank = self._batch(honesty, expert_view, n_experts)
         else:
             offset = self.rng.uniform()
             rest = parts.named, expert_view, target, parallel, offset, parts.params, honesty
@@ -174,6 +176,16 @@ class Fitting:
         trained = train(gate, bank, parts.law, target, data.weights, data.units, n_experts)
         trained.names = parts.names
         return trained
+
+    def _batch(self, honesty, view, n_experts):
+        """The bank of clones that are solved at once, out of fold where that is asked for."""
+        template = self.parts.named[0][1]
+        way = honesty.way(template)
+
+        def make():
+            return make_batch(template, view, self.data.target, n_experts)
+
+        return FoldedBank(make, way.fold) if isinstance(way, OutOfFold) else make()
 
     def _gate_view(self, expert_view):
         """What the gate sees: the experts' own view where it is the same."""

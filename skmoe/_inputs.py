@@ -147,7 +147,7 @@ def resolve_cv(cv, X, y, groups):
         fold[test] = number
         np.add.at(tested, test, 1)
         np.add.at(trained, train, 1)
-    if (tested != 1).any() or (trained != len(splits) - 1).any():
+    if len(splits) < 2 or (tested != 1).any() or (trained != len(splits) - 1).any():
         raise ValueError(
             "cv must put every row in one test set and in the training sets of all other folds, "
             f"as KFold does; got {cv!r}"
@@ -196,6 +196,9 @@ def keep_rows(rows, n, *arrays):
     """Return the given rows of each array that has `n` of them; others as they are."""
     if len(rows) == n:
         return arrays
-    return tuple(
-        take(array, rows) if array is not None and n_rows(array) == n else array for array in arrays
-    )
+    return tuple(take(array, rows) if _has_rows(array, n) else array for array in arrays)
+
+
+def _has_rows(array, n):
+    counted = hasattr(array, "shape") or isinstance(array, (list, tuple))
+    return counted and np.ndim(array) > 0 and n_rows(array) == n

@@ -164,7 +164,8 @@ class Labels:
 def penalties(coef, ridge):
     """Return the L2 penalty of each problem, (G,)."""
     # Where the coefficient is zero its strength does not matter, infinite or not.
-    return 0.5 * (ridge * coef * coef).sum(axis=(1, 2))
+    with np.errstate(over="ignore"):  # a step of infinite penalty is refused
+        return 0.5 * (ridge * coef * coef).sum(axis=(1, 2))
 
 
 def start(problem, coef=None):

@@ -10,9 +10,9 @@ from ._delegate import takes_no_weights
 _STACK = 5
 
 
-def warn_of_resampling(named, weights):
+def warn_of_resampling(named, weights, specialize):
     """Warn of experts that are fitted to drawn rows for want of sample weights."""
-    if len(named) == 1 and (weights == 1).all():
+    if (len(named) == 1 or not specialize) and (weights == 1).all():
         return
     names = [name for name, expert in named if takes_no_weights(expert)]
     if names:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from ._delegate import last_step
 from ._sklearn import take
 from .experts import InSample, is_batched
 
@@ -101,9 +102,10 @@ class Parts:
         """
         template = self.named[0][1]
         alike = self.specialize and self.clones and len(self.named) > 1
-        return (
-            alike and is_batched(template, labels) and isinstance(honesty.way(template), InSample)
-        )
+        if not (alike and is_batched(template, labels)):
+            return False
+        # A batch has one fit of the transformers of a pipeline, to all rows.
+        return last_step(template) is template or isinstance(honesty.way(template), InSample)
 
     def factors(self):
         """What tells components that share an expert apart at first: factors (K,) of its scale."""

@@ -122,7 +122,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         standard deviation. NaN for an expert that is a mixture itself: its whole
         density counts.
     expert_usage_ : ndarray of shape (n_experts_,)
-        Share of the sample weight that each expert is responsible for.
+        Share of the sample weight that each expert is responsible for; of the groups,
+        where they are given.
     gate_entropy_ : float
         Mean entropy of the gate's probabilities over the training rows, in
         nats: 0 where each row has one expert, ``log(n_experts_)`` where the

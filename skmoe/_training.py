@@ -7,7 +7,7 @@ import numpy as np
 
 from ._delegate import last_step
 from ._numerics import blocks, column_dots, log_softmax, pack_arrays, unpack_arrays
-from .em._engine import State, e_step
+from .em._engine import LOWEST, State, e_step
 from .experts import count_parameters
 
 #: An expert with less than this share of the total weight keeps its last fit.
@@ -15,7 +15,7 @@ MASS_FLOOR = 1e-8
 
 #: An expert that leaves less than this of the variance of y, or of a nat, on the rows it was
 #: fitted to, has learned them by heart, if it can.
-BY_HEART = 1e-3
+BY_HEART = 1e-6
 
 #: A gate that is never less sure of an expert than this has separated it from the others.
 DECIDED = 1e-2
@@ -182,7 +182,8 @@ class Training:
     def memorisers(self, state):
         """Numbers of the experts that repeat y on the rows they were fitted to."""
         trusting = getattr(self.bank, "trusting", [])
-        if not trusting:
+        # A constant y is no news to anyone.
+        if not trusting or (self.y is not None and not self.y.any()):
             return []
         deviance = self._deviance(state.parameters)
         wrong = -deviance if deviance.ndim == 2 else deviance.max(axis=2)
@@ -249,6 +250,8 @@ class Training:
             joint = log_gate + self.units.gather(log_density)
             least = np.partition(joint, -top_k, axis=1)[:, -top_k]
             peak = np.zeros_like(log_density) + self.law.log_peak(parameters.dispersion)
+            # A density of an expert's own may be of any height.
+            peak[:, list(self.bank.own_densities(parameters.experts))] = -LOWEST
             peak = self.units.gather(peak)
             wanted = missing & self.units.spread(log_gate + peak >= least[:, None])
         parameters = replace(parameters, experts=self.bank.ask(parameters.experts, wanted))

@@ -73,8 +73,8 @@ class Groups:
         self.weights = weights[self._first]
         if (weights != self.weights[self.codes]).any():
             raise ValueError(
-                "sample_weight must be the same in all rows of a group: it says how often the "
-                "group stands"
+                "sample_weight must be the same in all rows of a group, class_weight included: it "
+                "says how often the group stands"
             )
         ones = np.ones(len(self.codes))
         self._member = sparse.csr_array((ones, (self.codes, np.arange(len(self.codes)))))
@@ -156,6 +156,10 @@ def check_groups(groups, X):
     missing = groups != groups  # NaN, of any type
     if missing.any() or any(label is None for label in groups.tolist()):
         raise ValueError("groups must be known for all rows; got NaN or None")
+    try:
+        np.unique(groups)
+    except TypeError as error:
+        raise ValueError(f"groups must have labels of one type: {error}") from error
     return groups
 
 

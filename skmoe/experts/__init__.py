@@ -3,17 +3,20 @@
 from .._delegate import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
-from ._honest import Honesty, InSample
+from ._folded import FoldedBank
+from ._honest import Honesty, InSample, OutOfFold
 from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
+    "FoldedBank",
     "Honesty",
     "InSample",
     "LinearBank",
     "LinearState",
     "LogisticBank",
+    "OutOfFold",
     "PooledBank",
     "WrappedBank",
     "count_parameters",
