@@ -222,7 +222,8 @@ class Training:
             dispersion[list(self.bank.own_densities(experts))] = 1.0
         if old is not None and dispersion is not None and not alive.all():
             dispersion = np.where(alive[:, None], dispersion, old.dispersion)
-        starved = tuple(np.flatnonzero(~alive).tolist())
+        fixed = getattr(self.bank, "fixed", False)
+        starved = () if fixed else tuple(np.flatnonzero(~alive).tolist())
         return Parameters(gate, experts, dispersion, starved), deviance
 
     def _dispersion(self, deviance, masses, quadratic):

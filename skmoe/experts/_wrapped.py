@@ -167,6 +167,9 @@ class PooledBank(WrappedBank):
 
     cheap = True
 
+    #: A component without rows starves of nothing: it keeps its fit, as all do.
+    fixed = True
+
     def __init__(self, *args, fits):
         super().__init__(*args)
         self.fits, self._fitted = fits, None
