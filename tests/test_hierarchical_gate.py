@@ -25,7 +25,7 @@ from skmoe._target import Labels, Target
 from skmoe._training import Parameters, Training
 from skmoe._units import Rows
 from skmoe.datasets import make_moe_classification, make_moe_regression
-from skmoe.experts import LinearBank, LogisticBank
+from skmoe.experts import LinearBank, LinearState, LogisticBank
 from skmoe.gates import (
     ClassifierGate,
     ConstantGate,
@@ -86,7 +86,7 @@ class Step:
         self.bank = LinearBank(LinearRegression(), self.view, self.target, self.n_experts)
         self.law = Gaussian(prior=0, floor=1e-9)
         coef = 0.7 * rng.standard_normal((self.n_experts, 1, 3))
-        return coef, rng.uniform(0.5, 1.5, (self.n_experts, 1))
+        return LinearState(coef), rng.uniform(0.5, 1.5, (self.n_experts, 1))
 
     def _classifiers(self, rng):
         self.y = np.arange(40) % N_CLASSES

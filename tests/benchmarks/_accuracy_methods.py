@@ -142,11 +142,10 @@ def _boosting(rounds, rows_of_a_leaf, leaves):
 
 
 def _mixture_of_quadratics():
+    """A mixture that the pool knows by its mean only, and gives scales like any other member."""
     expert = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler(), Ridge(1.0))
-    return make_pipeline(
-        StandardScaler(),
-        MixtureOfExpertsRegressor(expert, n_experts=16, n_init=3, average=3, random_state=0),
-    )
+    mixture = MixtureOfExpertsRegressor(expert, n_experts=16, n_init=3, average=3, random_state=0)
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), mixture))
 
 
 def _pool(members, folds):
