@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import trapezoid
 from scipy.special import logsumexp
 from scipy.stats import norm
 from sklearn.tree import DecisionTreeRegressor
@@ -125,7 +126,7 @@ def test_density_integrates_to_one(fitted):
     grid = np.linspace(-60, 60, 12001)
     for row in ASKED[:3]:
         density = np.exp(fitted.score_samples(np.tile(row, (len(grid), 1)), grid))
-        assert_allclose(np.trapezoid(density, grid), 1.0, atol=1e-4)
+        assert_allclose(trapezoid(density, grid), 1.0, atol=1e-4)
 
 
 def test_prediction_is_the_mean_of_the_members_means(fitted):
