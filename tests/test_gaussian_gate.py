@@ -686,13 +686,14 @@ def test_a_classifier_learns_where_its_experts_are(rng):
 # Common checks -------------------------------------------------------------------------------
 
 # Unpenalised linear experts of fifteen rows in thirty columns answer with solutions of smallest
-# norm, which responsibilities near 1e-12 leave undecided: ridge experts do not.
+# norm, which responsibilities near 1e-12 leave undecided: ridge experts do not. Of many starts on
+# such noise two may tie to the last digits, with other predictions.
 CHECKED = [
     Regressor(gate="gaussian", n_experts=2),
     Classifier(gate="gaussian", n_experts=2),
     Regressor(Ridge(), gate=GaussianGate("tied"), n_experts=2),
     Classifier(gate=GaussianGate("tied"), n_experts=2),
-    Regressor(Ridge(), gate=GaussianGate("diag"), n_experts=2),
+    Regressor(Ridge(), gate=GaussianGate("diag"), n_experts=2, n_init=2),
     Classifier(gate=GaussianGate("diag"), n_experts=2),
     Regressor(gate="gaussian", n_experts=2, top_k=1),
     Regressor(Ridge(), gate=make_pipeline(StandardScaler(with_mean=False), GaussianGate("diag"))),
