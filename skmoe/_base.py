@@ -1,18 +1,17 @@
 """The border with scikit-learn: what both estimators share."""
 
 import copy
-import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import entr, logsumexp
+from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from ._delegate import last_step
+from ._criteria import CriteriaMixin, units_of
 from ._design import read_only
 from ._fitting import KINDS, Fitting, make_folds
 from ._growth import grow
@@ -44,15 +43,14 @@ from ._sklearn import (
     raise_for_params,
     routing_enabled,
 )
-from ._target import n_rows
 from ._units import check_groups, make_units
-from .experts import count_parameters, is_batched
+from .experts import is_batched
 from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(BaseComposition):
+class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
     """Constructor parameters, ``fit`` and the answers that do not depend on the task."""
 
     _parameter_constraints = {
@@ -417,86 +415,6 @@ class BaseMixtureOfExperts(BaseComposition):
         logs = [mixture.posterior(X, y, self.top_k, units)[1] for mixture in mixtures]
         return like(X, logsumexp(logs, axis=0) - np.log(len(logs)))
 
-    def aic(self, X, y, groups=None):
-        """Akaike's information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-        y : array-like of shape (n,) or (n, n_outputs)
-        groups : array-like of shape (n,), optional
-            Rows with the same label share one expert.
-
-        Returns
-        -------
-        float
-            ``-2 * log-likelihood + 2 * parameters``; NaN, with a warning, where
-            the number of free parameters of a part is not known.
-        """
-        return -2.0 * self._log_likelihood(X, y, groups) + 2.0 * self._count_parameters()
-
-    def bic(self, X, y, groups=None):
-        """Schwarz's (1978) information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-        y : array-like of shape (n,) or (n, n_outputs)
-        groups : array-like of shape (n,), optional
-            Rows with the same label share one expert.
-
-        Returns
-        -------
-        float
-            ``-2 * log-likelihood + log(n) * parameters``, n the number of rows or of
-            groups; NaN, with a warning, where the number of free parameters of a
-            part is not known.
-        """
-        size = len(y) if groups is None else len(np.unique(groups))
-        penalty = float(np.log(size)) * self._count_parameters()
-        return -2.0 * self._log_likelihood(X, y, groups) + penalty
-
-    def icl(self, X, y, groups=None):
-        """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-        y : array-like of shape (n,) or (n, n_outputs)
-        groups : array-like of shape (n,), optional
-            Rows with the same label share one expert.
-
-        Returns
-        -------
-        float
-            `bic` plus twice the entropy of the responsibilities: it asks that
-            experts be told apart too.
-        """
-        resp = self.responsibilities(X, y, groups)
-        resp = resp if groups is None else resp[np.unique(groups, return_index=True)[1]]
-        return self.bic(X, y, groups) + 2.0 * float(entr(resp).sum())
-
-    def _log_likelihood(self, X, y, groups):
-        """Of the best start alone: further ones that are averaged with it add no parameters."""
-        mixture, X = self._ready(X)
-        units = units_of(groups, X)
-        logs = mixture.posterior(X, self._known_y(X, y), self.top_k, units)[1]
-        return float(logs.sum(dtype=np.float64))
-
-    def _count_parameters(self):
-        """Number of free parameters of all parts; NaN, with a warning, if one is unknown."""
-        check_is_fitted(self)
-        counts = {name: count_parameters(e) for name, e in self.named_experts_.items()}
-        counts["gate"] = getattr(last_step(self.gate_), "n_parameters_", np.nan)
-        unknown = [name for name, count in counts.items() if np.isnan(count)]
-        if unknown:
-            warnings.warn(
-                f"the number of free parameters of {unknown} is not known, and the criterion NaN",
-                UserWarning,
-                stacklevel=3,
-            )
-        return float(sum(counts.values()) + self._count_dispersions())
-
     # ----------------------------------------------------------- conventions
 
     def __sklearn_tags__(self):
@@ -544,11 +462,6 @@ def _forget(estimator):
 def _random_state(seed):
     """A random state; for None a fresh one, so that the global one stays untouched."""
     return np.random.RandomState() if seed is None else check_random_state(seed)
-
-
-def units_of(groups, X):
-    """The units that have one expert each, of unit weight."""
-    return make_units(None if groups is None else check_groups(groups, X), np.ones(n_rows(X)))
 
 
 def like(X, result):

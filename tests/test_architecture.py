@@ -36,7 +36,7 @@ LAYERS = [
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
     "_mixture _training _folding _search _growth _problem _fitting",
-    "_parts _inputs _notices _base _regressor _classifier",
+    "_parts _inputs _notices _criteria _base _regressor _classifier",
     "datasets inspection _cli __main__",
 ]
 ROOMS = [
