@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._numerics import blocks, column_dots, conjugate_gradient, log_softmax
+from ._numerics import blocks, column_dots, conjugate_gradient, log_softmax, pair_products
 
 #: Explicit Hessians up to this many coefficients a problem, products beyond.
 EXPLICIT_SIZE = 256
@@ -289,15 +289,17 @@ def _diagonal(mass, ridge):
 def _hessian(problem, iterate):
     """Negative Hessians (G, C p, C p), regular also along the softmax's null direction."""
     n_problems, n_classes, p = problem.shape
-    first, second = np.triu_indices(n_classes, 1)
-    n = problem.design.shape[0]
-    pairs = np.empty((n_problems * len(first), n)).T
+    n_pairs, n = n_classes * (n_classes - 1) // 2, problem.design.shape[0]
+    pairs = np.empty((n_problems, n_pairs, n))
     for rows in blocks(n):
         probabilities, weights = problem.probabilities(iterate, rows)
-        product = probabilities[:, :, first] * probabilities[:, :, second]
-        product *= weights[:, :, None]
-        pairs[rows] = product.reshape(len(product), -1)
-    grams = problem.design.grams(pairs).reshape(n_problems, len(first), p, p)
+        for products, one, weight in zip(
+            pairs[:, :, rows], probabilities.transpose(1, 2, 0), weights.T, strict=True
+        ):
+            pair_products(np.ascontiguousarray(one), offset=1, out=products)
+            products *= weight
+    pairs = pairs.reshape(-1, n).T
+    grams = problem.design.grams(pairs).reshape(n_problems, n_pairs, p, p)
     return assemble_hessian(grams, problem.mass, problem.ridge)
 
 

@@ -11,6 +11,12 @@ import numpy as np
 #: Rows per block. A block of a few columns then stays in the second-level cache.
 BLOCK_ROWS = 4096
 
+#: Rows whose products of pairs of columns are held at once.
+_PAIRED_ROWS = 512
+
+#: Of columns of weights, at least the number of columns over this make shared products pay.
+_FEW_WEIGHTS = 3
+
 #: A Cholesky pivot of a unit-diagonal matrix below this marks dependent columns.
 _PIVOT_FLOOR = 1e-6
 
@@ -74,6 +80,32 @@ def column_dots(left, right):
     return np.array([a @ b for a, b in zip(left.T, right.T, strict=True)])
 
 
+def pair_products(rows, offset=0, out=None):
+    """Return the products of all pairs of rows, in the order of ``triu_indices(p, offset)``.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (p, b)
+    offset : {0, 1}
+        Whether a row is paired with itself, or with later ones only.
+    out : ndarray of shape (q, b), optional
+        For the q pairs.
+
+    Returns
+    -------
+    ndarray of shape (q, b)
+    """
+    p, size = rows.shape
+    if out is None:
+        out = np.empty((p * (p + 1 - 2 * offset) // 2, size))
+    start = 0
+    for i, row in enumerate(rows):
+        later = rows[i + offset :]
+        np.multiply(later, row, out=out[start : start + len(later)])
+        start += len(later)
+    return out
+
+
 def weighted_grams(matrix, weights, beside=None):
     """Return the products ``A.T @ diag(weights[:, k]) @ A`` for every k.
 
@@ -89,21 +121,53 @@ def weighted_grams(matrix, weights, beside=None):
     -------
     ndarray of shape (m, p + q, p + q)
     """
+    p = matrix.shape[1]
+    width = p + (0 if beside is None else beside.shape[1])
+    shared = weights.shape[1] * _FEW_WEIGHTS >= width
+    fold = _sums_of_pairs if shared else _sums_one_by_one
+    return fold(_transposed_blocks(matrix, beside, width, shared), width, weights)
+
+
+def _transposed_blocks(matrix, beside, width, shared):
+    """Yield slices of rows and those rows of ``[matrix, beside]``, transposed (width, b)."""
     n, p = matrix.shape
-    q = 0 if beside is None else beside.shape[1]
-    grams = np.zeros((weights.shape[1], p + q, p + q))
-    block = np.empty((p + q, min(n, BLOCK_ROWS)))
-    scaled = np.empty_like(block)
-    for rows in blocks(n):
-        size = rows.stop - rows.start
-        part, product = block[:, :size], scaled[:, :size]
+    size = _PAIRED_ROWS if shared else BLOCK_ROWS
+    block = np.empty((width, min(n, size)))
+    for rows in blocks(n, size):
+        part = block[:, : rows.stop - rows.start]
         part[:p] = matrix[rows].T
-        if q:
+        if beside is not None:
             part[p:] = beside[rows].T
+        yield rows, part
+
+
+def _sums_one_by_one(parts, width, weights):
+    """Products of weighted columns and columns, for every column of weights."""
+    grams = np.zeros((weights.shape[1], width, width))
+    scaled = np.empty((width, min(len(weights), BLOCK_ROWS)))
+    for rows, part in parts:
+        product = scaled[:, : part.shape[1]]
         for gram, weight in zip(grams, weights[rows].T, strict=True):
             np.multiply(part, weight, out=product)
             gram += product @ part.T
     return grams
+
+
+def _sums_of_pairs(parts, width, weights):
+    """The same sums, of products of columns that all columns of weights share."""
+    sums = np.zeros((width * (width + 1) // 2, weights.shape[1]))
+    scratch = np.empty((len(sums), min(len(weights), _PAIRED_ROWS)))
+    for rows, part in parts:
+        sums += pair_products(part, out=scratch[:, : part.shape[1]]) @ weights[rows]
+    return symmetric(sums.T, width)
+
+
+def symmetric(upper, width):
+    """Return the symmetric matrices (m, p, p) of upper triangles (m, p (p + 1) / 2)."""
+    full = np.empty((len(upper), width, width))
+    first, second = np.triu_indices(width)
+    full[:, first, second] = full[:, second, first] = upper
+    return full
 
 
 def solve_normal_equations(grams, right):

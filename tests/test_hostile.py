@@ -104,6 +104,7 @@ def expect_only_known_warnings():
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", "no rows were left for the experts", UserWarning)
+    warnings.filterwarnings("ignore", "the experts .* repeat y on the rows", UserWarning)
     warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
     # scikit-learn's estimators, and its check that numbers are finite, have warnings of their own.
     warnings.filterwarnings("ignore", module=r"sklearn|scipy|pandas")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._numerics import BLOCK_ROWS, blocks, column_dots, row_max, row_sum
+from .._numerics import BLOCK_ROWS, blocks, column_dots, pair_products, row_max, row_sum
 from ._engine import e_step
 
 #: Of more rows than this, every fourth block stands for the gate's curvature: it only
@@ -138,8 +138,7 @@ class _Block:
         total.grams[:, -1] += products[-1]
 
     def _add_pairs(self, pairs, weights):
-        first, second = np.triu_indices(len(self.gate), 1)
-        shares = self.gate[first] * self.gate[second]
+        shares = pair_products(self.gate, offset=1)
         if weights is not None:
             shares /= weights
         self._add_grams(pairs, shares)
