@@ -77,13 +77,14 @@ def contestants(problem, rows, folds, ledger, quick=False):
         for group in (members, others)
     )
     stacked = stacking[0](list(members.items()), stacking[1], cv=folds)
-    plain = {"mixture, plain": logistic_mixture() if problem.labels else _chosen(quick)}
+    plain = {"mixture, plain": logistic_mixture()} if problem.labels else _quadratics(quick)
     methods = {**others, "stacking of the pool": stacked, **plain, **pools(members, folds)}
     return methods, members
 
 
-def _chosen(quick):
-    return QuadraticMixture((1,)) if quick else QuadraticMixture()
+def _quadratics(quick):
+    chosen = QuadraticMixture((1, 2)) if quick else QuadraticMixture()
+    return {"one quadratic model": QuadraticMixture((1,)), "mixture, plain": chosen}
 
 
 def _light(name):
