@@ -19,9 +19,10 @@ def naive_grams(matrix, weights):
     return np.stack([matrix.T @ (weight[:, None] * matrix) for weight in weights.T])
 
 
+@pytest.mark.parametrize("n_weights", [1, 4])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_grams(tall, rng, order):
-    weights = rng.random((len(tall), 3))
+def test_grams(tall, rng, order, n_weights):
+    weights = rng.random((len(tall), n_weights))
     matrix = np.asarray(tall, order=order)
     found = _numerics.weighted_grams(matrix, weights)
     np.testing.assert_allclose(found, naive_grams(tall, weights), rtol=1e-10)
@@ -29,6 +30,14 @@ def test_grams(tall, rng, order):
     found = _numerics.weighted_grams(matrix, weights, beside)
     expected = naive_grams(np.hstack([tall, beside]), weights)
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_products_of_pairs_stand_in_the_order_of_triangle_indices(rng, offset):
+    rows = rng.standard_normal((4, 6))
+    first, second = np.triu_indices(4, offset)
+    found = _numerics.pair_products(rows, offset)
+    np.testing.assert_array_equal(found, rows[first] * rows[second])
 
 
 def test_log_softmax_normalises_to_rounding(tall):

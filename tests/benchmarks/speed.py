@@ -13,10 +13,17 @@ from tests.benchmarks import _threads  # noqa: F401
 
 # isort: split
 
-from tests.benchmarks import iteration, memory, routing, versus_flexmix, wrapped
+from tests.benchmarks import fits, iteration, memory, routing, versus_flexmix, wrapped
 from tests.benchmarks._timing import run_and_print
 
-TABLES = versus_flexmix.TABLES | iteration.TABLES | memory.TABLES | wrapped.TABLES | routing.TABLES
+TABLES = (
+    versus_flexmix.TABLES
+    | iteration.TABLES
+    | memory.TABLES
+    | wrapped.TABLES
+    | routing.TABLES
+    | fits.TABLES
+)
 
 if __name__ == "__main__":
     run_and_print(__doc__, TABLES)
