@@ -62,6 +62,16 @@ def test_growth_reaches_what_many_starts_reach():
     assert model.lower_bound_ > many.lower_bound_ - 1e-4
 
 
+def test_what_was_cut_badly_is_mended():
+    X, y = make_moe_regression(500, 4, n_experts=7, random_state=101)
+    model = auto(gate="constant").fit(X, y)
+    size = model.n_experts_
+    assert {start["kind"] for start in model.starts_} == {"merged"}
+    many = MixtureOfExpertsRegressor(n_experts=size, gate="constant", n_init=20, random_state=0)
+    # Ten lower than what growth alone ends with.
+    assert model.bic(X, y) < many.fit(X, y).bic(X, y)
+
+
 def test_weights_count_as_rows(seed):
     X, y = table(2, n=300)
     weights = np.random.default_rng(seed).integers(0, 3, size=300)

@@ -93,11 +93,11 @@ def test_the_objective_never_falls_under_the_prior(top_k, strength, line, rng):
 def test_the_prior_keeps_all_experts_in_use(line):
     X, y = line
     for top_k in (None, 1):
-        starved = regressor(n_experts=6, top_k=top_k, tol=1e-4).fit(X, y)
-        assert starved.gate_proba(X).mean(axis=0).min() < 0.05
-        for gate in (SoftmaxGate(balance=100.0), HierarchicalGate((3, 2), balance=100.0)):
-            fed = regressor(n_experts=6, top_k=top_k, tol=1e-4, gate=gate).fit(X, y)
-            assert fed.gate_proba(X).mean(axis=0).min() > 0.1
+        starved = regressor(n_experts=10, top_k=top_k, tol=1e-4).fit(X, y)
+        assert starved.gate_proba(X).mean(axis=0).min() < 0.01
+        for gate in (SoftmaxGate(balance=100.0), HierarchicalGate((5, 2), balance=100.0)):
+            fed = regressor(n_experts=10, top_k=top_k, tol=1e-4, gate=gate).fit(X, y)
+            assert fed.gate_proba(X).mean(axis=0).min() > 0.05
 
 
 def test_the_prior_serves_any_classifier_as_a_gate(line):
