@@ -31,7 +31,7 @@ from ._notices import (
     warn_of_memory,
     warn_of_resampling,
 )
-from ._parts import check_expert, is_frozen, resolve_experts, seed_parts, share_fits
+from ._parts import check_expert, check_nested, is_frozen, resolve_experts, seed_parts, share_fits
 from ._problem import Data, Parts
 from ._search import Settings
 from ._sklearn import (
@@ -235,10 +235,11 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         )
         for name, expert in named:
             check_expert(name, expert, labels)
-        specialize = self.specialize and not all(is_frozen(expert) for _, expert in named)
         law = self._law()
+        check_nested(named, law)
+        specialize = self.specialize and not all(is_frozen(expert) for _, expert in named)
         named, components = share_fits(
-            named, not isinstance(self.experts, list), specialize, getattr(law, "n_scales", 1)
+            named, not isinstance(self.experts, list), specialize, law.n_scales
         )
         named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
         gate = seed_parts(resolve_gate(self.gate), rng)
@@ -278,7 +279,7 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         """What is kept of a start whose density is averaged with the best."""
         gate, experts = training.finish(state)
         kept = {"gate": gate, "experts": experts, "lower_bound": state.objective}
-        return kept | self._dispersion_of(training, state.parameters)
+        return kept | self._law_of(training, state.parameters)
 
     # --------------------------------------------------------------- routing
 
@@ -319,15 +320,15 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         # `top_k` and `combine` are read again at prediction.
         self._validate_params()
         return self._of(
-            self.gate_, list(self.named_experts_.values()), getattr(self, "dispersion_", None)
+            self.gate_, list(self.named_experts_.values()), getattr(self, "law_parameters_", None)
         )
 
-    def _of(self, gate, experts, dispersion):
+    def _of(self, gate, experts, law_parameters):
         """The mixture of these fitted parts."""
         return Mixture(
             gate=gate,
             experts=list(zip(self.named_experts_, experts, strict=True)),
-            question=self._question(dispersion),
+            question=self._question(law_parameters),
             gate_columns=self.gate_columns_,
             expert_columns=self.expert_columns_,
             dense=all(is_batched(e, self._has_labels) for e in experts),
@@ -341,7 +342,9 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
     def _averaged(self, X):
         """Return the mixtures whose densities are averaged, the best first, and X validated."""
         mixture, X = self._ready(X)
-        further = [self._of(m["gate"], m["experts"], m.get("dispersion")) for m in self.averaged_]
+        further = [
+            self._of(m["gate"], m["experts"], m.get("law_parameters")) for m in self.averaged_
+        ]
         return [mixture, *further], X
 
     def gate_proba(self, X):

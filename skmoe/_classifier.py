@@ -382,7 +382,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
             raise ValueError(f"y must hold labels known from fit; got also {unknown}")
         return np.searchsorted(self.classes_, y)
 
-    def _question(self, dispersion):
+    def _question(self, law_parameters):
         return Classes(self.classes_)
 
     def _count_dispersions(self):
@@ -391,5 +391,5 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     def _store_law(self, training, parameters):
         """Labels have no dispersion to store."""
 
-    def _dispersion_of(self, training, parameters):
+    def _law_of(self, training, parameters):
         return {}

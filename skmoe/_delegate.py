@@ -71,7 +71,7 @@ def is_distribution(estimator):
 
     It may stand at the end of a pipeline, or be frozen.
     """
-    return hasattr(_innermost(estimator), "_components")
+    return hasattr(innermost(estimator), "_components")
 
 
 def own_log_density(estimator, X, y):
@@ -79,20 +79,20 @@ def own_log_density(estimator, X, y):
     if not is_distribution(estimator):
         return None
     X = _before_last(estimator, X)
-    return np.asarray(_innermost(estimator).score_samples(X, y), dtype=np.float64)
+    return np.asarray(innermost(estimator).score_samples(X, y), dtype=np.float64)
 
 
 def own_components(estimator, X):
     """Components of a fitted mixture that is an expert: weights, answers and dispersions."""
-    return _innermost(estimator)._components(_before_last(estimator, X))
+    return innermost(estimator)._components(_before_last(estimator, X))
 
 
-def _innermost(estimator):
+def innermost(estimator):
     """What stands behind pipelines and ``FrozenEstimator``."""
     if isinstance(estimator, FrozenEstimator):
-        return _innermost(estimator.estimator)
+        return innermost(estimator.estimator)
     last = last_step(estimator)
-    return last if last is estimator else _innermost(last)
+    return last if last is estimator else innermost(last)
 
 
 def _before_last(estimator, X):

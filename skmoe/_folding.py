@@ -146,9 +146,7 @@ class FoldTraining:
         """The parameters of a vector, in the form of others."""
         shapes = like.gate.shape, like.experts.shape, like.dispersion.shape
         gate, experts, log_dispersion = unpack_arrays(vector, shapes)
-        floor = self.law.floor
-        dispersion = np.maximum(np.exp(log_dispersion), floor)
-        return LinearParameters(gate, experts, dispersion)
+        return LinearParameters(gate, experts, self.law.confined(np.exp(log_dispersion)))
 
     def _state(self, parameters, top_k, older=None):
         """Return the state of parameters, with the curvature of `older` or one formed anew."""
@@ -179,7 +177,7 @@ class FoldTraining:
         # Squared residuals after the change; exact as the change goes to zero.
         squares = statistics.squares - 2.0 * (change * statistics.cross).sum(axis=2)
         squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
-        dispersion = self.law.fit_dispersion(
+        dispersion = self.law.dispersion_of_sums(
             np.maximum(squares, 0.0), mass, self.bank.penalties(LinearState(experts))
         )
         dispersion = np.where(alive[:, None], dispersion, old.dispersion)

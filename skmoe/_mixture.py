@@ -22,7 +22,7 @@ class Numbers:
     """What is asked of the experts of a regressor."""
 
     law: Any
-    dispersion: np.ndarray
+    parameters: np.ndarray
     n_outputs: int
 
     @property
@@ -36,7 +36,7 @@ class Numbers:
 
     def log_density(self, y, answers):
         """Log-densities (n, K) of y, (n, m), in its own units."""
-        return self.law.log_density(self.law.deviance(y, answers), self.dispersion)
+        return self.law.log_density(self.law.deviance(y, answers), self.parameters, y)
 
     def own_log_density(self, expert, X, y):
         """Log-densities (n,) under an expert that is a distribution of its own, else None."""
@@ -157,10 +157,11 @@ class Mixture:
         -------
         weights : ndarray of shape (n, C)
         answers : ndarray of shape (n, C, m)
-        dispersion : ndarray of shape (C, m)
+        parameters : ndarray of shape (C, q)
+            Of the law.
             An expert that is a mixture itself stands here with all its components.
         """
-        whole = weights, self.answers(X, weights), self.question.dispersion
+        whole = weights, self.answers(X, weights), self.question.parameters
         inner = [k for k, (_, expert) in enumerate(self.experts) if is_distribution(expert)]
         if not inner:
             return whole
@@ -173,8 +174,8 @@ class Mixture:
         """Components of an expert that is a mixture, under its weight (n,)."""
         name, expert = self.experts[k]
         with naming(f"expert {name!r}", "prediction"):
-            weights, answers, dispersion = own_components(expert, select(X, self.expert_columns))
-        return weight[:, None] * weights, answers, dispersion
+            weights, answers, parameters = own_components(expert, select(X, self.expert_columns))
+        return weight[:, None] * weights, answers, parameters
 
     def log_density(self, X, y, weights):
         """Log-densities (n, K) of y under each expert, asked where `weights` are positive."""
@@ -201,12 +202,12 @@ class Mixture:
 
 
 def concatenate_components(parts):
-    """Join weights (n, C), answers (n, C, m) and dispersions (C, m) of several mixtures."""
-    weights, answers, dispersions = zip(*parts, strict=True)
+    """Join weights (n, C), answers (n, C, m) and laws (C, q) of several mixtures."""
+    weights, answers, parameters = zip(*parts, strict=True)
     return (
         np.concatenate(weights, axis=1),
         np.concatenate(answers, axis=1),
-        np.concatenate(dispersions, axis=0),
+        np.concatenate(parameters, axis=0),
     )
 
 

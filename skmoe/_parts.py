@@ -1,12 +1,13 @@
 """What constructor parameters stand for: the one place where options become objects."""
 
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 
+from ._delegate import innermost, is_distribution
 from .gates import is_estimator
-from .responses import Gaussian
+from .responses import Gaussian, Laplace, StudentT
 
-RESPONSES = {"gaussian": Gaussian}
+RESPONSES = {"gaussian": Gaussian, "laplace": Laplace, "student_t": StudentT}
 
 
 def resolve_response(response):
@@ -14,8 +15,7 @@ def resolve_response(response):
     if isinstance(response, str):
         return RESPONSES[response]()
     response = clone(response)
-    if isinstance(response, BaseEstimator):
-        response._validate_params()
+    response._validate_params()
     return response
 
 
@@ -135,6 +135,23 @@ def check_expert(name, expert, labels):
         )
     if not labels and (is_classifier(expert) or not hasattr(expert, "predict")):
         raise TypeError(f"expert {name!r} must be a regressor with predict; got {expert!r}")
+
+
+def check_nested(named, law):
+    """Refuse an expert that is a mixture with another law than `law`.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    for name, expert in named:
+        inner = getattr(innermost(expert), "response", None) if is_distribution(expert) else None
+        if inner is not None and type(resolve_response(inner)) is not type(law):
+            raise ValueError(
+                f"expert {name!r} must be a mixture with the response {type(law).__name__}, as "
+                f"the mixture it is an expert of; got {inner!r}"
+            )
 
 
 def seed_parts(estimator, rng):

@@ -1,7 +1,7 @@
 """The regressor."""
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length
@@ -10,9 +10,10 @@ from ._base import BaseMixtureOfExperts, like
 from ._inputs import check_numbers
 from ._mixture import Numbers, concatenate_components
 from ._parts import RESPONSES, resolve_response
-from ._sklearn import HasMethods, StrOptions
+from ._sklearn import StrOptions
 from ._target import Target
 from .distributions import mixture_median, mixture_std
+from .responses import Response
 from .routing import keep_top, weighted_mean
 
 
@@ -48,7 +49,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         ends in one, or any classifier with ``predict_proba``, which becomes a
         ``ClassifierGate``. A ``HierarchicalGate`` needs as many leaves as there
         are experts. Its parameters are ``gate__...``.
-    response : {"gaussian"} or response, default="gaussian"
+    response : {"gaussian", "student_t", "laplace"} or response, default="gaussian"
         The law of y around an expert's prediction: a name, or an object of
         :mod:`skmoe.responses`, whose parameters are ``response__...``.
     top_k : int, default=None
@@ -121,6 +122,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         Scale of each expert's law in the units of y; for the Gaussian its
         standard deviation. NaN for an expert that is a mixture itself: its whole
         density counts.
+    law_parameters_ : ndarray of shape (n_experts_, q)
+        All parameters of each expert's law: its dispersions, and behind them what else the
+        law estimates, such as degrees of freedom.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; of the groups,
         where they are given.
@@ -145,8 +149,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
     averaged_ : list of dict
-        The further starts that are averaged with the best: ``gate``, ``experts``, ``dispersion``
-        and ``lower_bound``. Empty for ``average=1``.
+        The further starts that are averaged with the best: ``gate``, ``experts``,
+        ``law_parameters`` and ``lower_bound``. Empty for ``average=1``.
     starts_ : list of dict
         What every start reached: ``kind``, ``lower_bound``, ``n_iter``,
         ``converged`` and whether it was ``chosen``, or ``averaged`` with others. One of the kind
@@ -187,7 +191,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         **BaseMixtureOfExperts._parameter_constraints,
         "response": [
             StrOptions(set(RESPONSES)),
-            HasMethods(["deviance", "fit_dispersion", "log_density"]),
+            Response,
         ],
         "combine": [StrOptions({"mean", "median", "top"})],
     }
@@ -297,7 +301,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         if not return_std:
             return self._shaped(X, prediction)
         mean = weighted_mean(weights, answers)
-        deviations = np.sqrt(self.response_.variance(dispersion))
+        deviations = np.sqrt(self.response_.variance(answers, dispersion))
         std = mixture_std(weights, answers, deviations, mean)
         if top:
             prediction = weighted_mean(*self._joined(mixtures, X, top)[:2])
@@ -335,14 +339,15 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         """
         mixture, X = self._ready(X)
         answers = mixture.answers(X)
-        return like(X, answers[:, :, 0] if self.dispersion_.ndim == 1 else answers)
+        return like(X, answers[:, :, 0] if self._single else answers)
 
     def _shaped(self, X, values):
-        return like(X, values[:, 0] if self.dispersion_.ndim == 1 else values)
+        return like(X, values[:, 0] if self._single else values)
 
-    def _dispersion(self):
-        """Dispersions (K, m)."""
-        return self.dispersion_.reshape(self.n_experts_, -1)
+    @property
+    def _single(self):
+        """Whether y has one dimension."""
+        return self.dispersion_.ndim == 1
 
     # ------------------------------------------- what the base leaves to the task
 
@@ -359,30 +364,36 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return weights
 
     def _target(self, y, weights):
-        return Target.of(y, weights)
+        law = self._law()
+        law.check_target(y.reshape(len(y), -1))
+        return Target.of(y, weights, law.standardises)
 
     def _known_y(self, X, y):
-        y = check_numbers(y, self._dispersion().shape[1])
+        y = check_numbers(y, 1 if self._single else self.dispersion_.shape[1])
         check_consistent_length(X, y)
-        return y.reshape(len(y), -1)
+        y = y.reshape(len(y), -1)
+        self.response_.check_target(y)
+        return y
 
-    def _question(self, dispersion):
-        dispersion = dispersion.reshape(self.n_experts_, -1)
-        return Numbers(self.response_, dispersion, dispersion.shape[1])
+    def _question(self, law_parameters):
+        n_outputs = 1 if self._single else self.dispersion_.shape[1]
+        return Numbers(self.response_, law_parameters, n_outputs)
 
     def _count_dispersions(self):
-        return self.response_.count_parameters(self._dispersion())
+        return self.response_.count_parameters(self.law_parameters_)
 
     def _store_law(self, training, parameters):
-        self.response_ = training.law
-        self.dispersion_ = self._dispersion_of(training, parameters)["dispersion"]
+        self.law_parameters_ = found = self._law_of(training, parameters)["law_parameters"]
+        self.response_ = clone(training.law).remember(found)
+        scales = found[:, : len(training.target.scale)]
+        self.dispersion_ = scales[:, 0] if training.target.single else scales
 
-    def _dispersion_of(self, training, parameters):
-        """Dispersions in the units of y, by the name of their attribute."""
-        dispersion = parameters.dispersion * training.target.scale
+    def _law_of(self, training, parameters):
+        """Parameters of the law (K, q) for y in its own units, by the name of their attribute."""
+        found = training.law.rescaled(parameters.dispersion, training.target.scale)
         # An expert that is a mixture has as many as it has experts.
-        dispersion[list(training.bank.own_densities(parameters.experts))] = np.nan
-        return {"dispersion": dispersion[:, 0] if training.target.single else dispersion}
+        found[list(training.bank.own_densities(parameters.experts))] = np.nan
+        return {"law_parameters": found}
 
     def __sklearn_tags__(self):
         """Several outputs where all experts take them."""

@@ -30,17 +30,23 @@ class Target:
         Standardised.
     mean, scale : ndarray of shape (m,)
         In the units of y.
+    standardised : bool
+        Whether `values` are y shifted and scaled, or y itself.
     """
 
     raw: np.ndarray
     values: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
+    standardised: bool = True
 
     @classmethod
-    def of(cls, y, weights):
-        """Standardise y, (n,) or (n, m)."""
+    def of(cls, y, weights, standardised=True):
+        """Standardise y, (n,) or (n, m), or take it as it is."""
         columns = y.reshape(len(y), -1)
+        if not standardised:
+            m = columns.shape[1]
+            return cls(y, np.asfortranarray(columns), np.zeros(m), np.ones(m), False)
         mean, scale, constant = weighted_location_scale(columns, weights)
         constant |= scale < SMALLEST_SCALE
         scale = np.where(constant, 1.0, scale)
@@ -49,7 +55,7 @@ class Target:
 
     def rows(self, rows, weights):
         """The target of some rows, standardised with their weights."""
-        return Target.of(self.raw[rows], weights)
+        return Target.of(self.raw[rows], weights, self.standardised)
 
     @property
     def single(self):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._delegate import last_step
-from ._numerics import blocks, column_dots, log_softmax, pack_arrays, unpack_arrays
+from ._numerics import blocks, log_softmax, pack_arrays, unpack_arrays
 from .em._engine import LOWEST, State, e_step
 from .experts import count_parameters
 
@@ -43,8 +43,8 @@ class Parameters:
     ----------
     gate, experts : object
         States of the gate's trainer and of the bank.
-    dispersion : ndarray of shape (K, m) or None
-        In units of the standard deviation of y.
+    dispersion : ndarray of shape (K, q) or None
+        Parameters of the law: dispersions of m outputs, and behind them what else it has.
     starved : tuple of int
         Experts that had no rows to learn from.
     """
@@ -125,7 +125,7 @@ class Training:
         shapes = (*sizes, (0,) if spread is None else spread.shape)
         gate, experts, log_dispersion = unpack_arrays(vector, shapes)
         if spread is not None:
-            spread = np.maximum(np.exp(log_dispersion), getattr(self.law, "floor", 0.0))
+            spread = self.law.confined(np.exp(log_dispersion))
         return Parameters(
             self.gate.unpack(gate, like.gate), self.bank.unpack(experts, like.experts), spread
         )
@@ -214,9 +214,13 @@ class Training:
         if old is None and not alive.all():
             # Without a last fit to keep, an expert without rows learns a little from all.
             masses = np.where(alive, masses, MASS_FLOOR * self._row_weights[:, None])
-        experts = self.bank.update(masses, old and old.experts, alive, top_k is not None)
+        experts = self.bank.update(
+            self._working(masses, old), old and old.experts, alive, top_k is not None
+        )
         deviance = self.law.deviance(self.y, self.bank.predictions(experts))
-        dispersion = self._dispersion(deviance, masses, self.bank.penalties(experts))
+        dispersion = self.law.fit_dispersion(
+            deviance, masses, self.bank.penalties(experts), old and old.dispersion
+        )
         if dispersion is not None:
             # Their densities have no need of one: it stays, and the objective does not see it.
             dispersion[list(self.bank.own_densities(experts))] = 1.0
@@ -226,16 +230,17 @@ class Training:
         starved = () if fixed else tuple(np.flatnonzero(~alive).tolist())
         return Parameters(gate, experts, dispersion, starved), deviance
 
-    def _dispersion(self, deviance, masses, quadratic):
-        if deviance.ndim == 2:
-            return self.law.fit_dispersion(None, None, quadratic)
-        outputs = np.moveaxis(deviance, 2, 0)
-        sums = np.stack([column_dots(masses, output) for output in outputs], axis=1)
-        return self.law.fit_dispersion(sums, masses.sum(axis=0), quadratic)
+    def _working(self, masses, old):
+        """Weights (n, K) that experts are fitted with, in the eyes of the law."""
+        if old is None or not self.law.reweights:
+            return masses
+        factors = self.law.working_weights(self._deviance(old), old.dispersion)
+        factors[:, list(self.bank.own_densities(old.experts))] = 1.0
+        return masses * factors
 
     def _log_density(self, parameters, deviance):
         """Log-densities (n, K); -inf where an expert has not been asked."""
-        log_density = self.law.log_density(deviance, parameters.dispersion)
+        log_density = self.law.log_density(deviance, parameters.dispersion, self.y)
         for k, density in self.bank.own_densities(parameters.experts).items():
             log_density[:, k] = density
         missing = self.bank.missing(parameters.experts)
@@ -250,7 +255,7 @@ class Training:
         else:
             joint = log_gate + self.units.gather(log_density)
             least = np.partition(joint, -top_k, axis=1)[:, -top_k]
-            peak = np.zeros_like(log_density) + self.law.log_peak(parameters.dispersion)
+            peak = np.zeros_like(log_density) + self.law.log_peak(parameters.dispersion, self.y)
             # A density of an expert's own may be of any height.
             peak[:, list(self.bank.own_densities(parameters.experts))] = -LOWEST
             peak = self.units.gather(peak)

@@ -66,9 +66,9 @@ def labelled():
 
 
 def members(model):
-    """Gate, experts and dispersions of each start, the best first."""
+    """Gate, experts and laws of each start, the best first."""
     own = {"gate": model.gate_, "experts": model.experts_}
-    own["dispersion"] = getattr(model, "dispersion_", None)
+    own["law_parameters"] = getattr(model, "law_parameters_", None)
     return [own, *model.averaged_]
 
 
@@ -92,7 +92,7 @@ def means_of(model, member, X):
 
 
 def density_of(model, member, X, y):
-    density = norm.pdf(y[:, None], means_of(model, member, X), member["dispersion"])
+    density = norm.pdf(y[:, None], means_of(model, member, X), member["law_parameters"][:, 0])
     return (weights_of(model, member, X) * density).sum(axis=1)
 
 
@@ -101,7 +101,7 @@ def flattened(model, X):
     parts = members(model)
     weights = np.hstack([weights_of(model, part, X) for part in parts]) / len(parts)
     means = np.hstack([means_of(model, part, X) for part in parts])
-    scales = np.concatenate([part["dispersion"] for part in parts])
+    scales = np.concatenate([part["law_parameters"][:, 0] for part in parts])
     return weights, means, np.broadcast_to(scales, means.shape)
 
 
@@ -182,7 +182,7 @@ def test_every_start_is_kept_in_the_units_of_y():
     one, hundred = (regressor(n_init=4).fit(X, scale * Y) for scale in (1.0, 128.0))
     assert one.averaged_
     for small, large in zip(members(one), members(hundred), strict=True):
-        assert_allclose(large["dispersion"], 128 * small["dispersion"], rtol=1e-6)
+        assert_allclose(large["law_parameters"], 128 * small["law_parameters"], rtol=1e-6)
         assert_allclose(means_of(hundred, large, X), 128 * means_of(one, small, X), rtol=1e-5)
 
 
@@ -192,10 +192,10 @@ def test_several_outputs():
     assert model.averaged_
     densities, answers = [], []
     for member in members(model):
-        assert member["dispersion"].shape == (3, 2)
+        assert member["law_parameters"].shape == (3, 2)
         weights = member["gate"].predict_proba(X)
         means = np.stack([expert.predict(X) for expert in member["experts"]], axis=1)
-        logs = norm.logpdf(both[:, None], means, member["dispersion"]).sum(axis=2)
+        logs = norm.logpdf(both[:, None], means, member["law_parameters"]).sum(axis=2)
         densities.append(logsumexp(np.log(weights) + logs, axis=1))
         answers.append(np.einsum("nk,nkm->nm", weights, means))
     expected = logsumexp(densities, axis=0) - np.log(len(densities))
@@ -211,7 +211,7 @@ def test_groups_have_the_mean_of_joint_densities():
     logs = []
     for member in members(model):
         table = X.reshape(-1, 4, 3).mean(axis=1)
-        rows = norm.logpdf(Y[:, None], means_of(model, member, X), member["dispersion"])
+        rows = norm.logpdf(Y[:, None], means_of(model, member, X), member["law_parameters"][:, 0])
         joint = rows.reshape(-1, 4, 3).sum(axis=1)
         logs.append(logsumexp(np.log(member["gate"].predict_proba(table)) + joint, axis=1))
     expected = logsumexp(logs, axis=0) - np.log(len(logs))

@@ -61,7 +61,10 @@ def public_methods(cls):
             continue
         is_property = isinstance(inspect.getattr_static(cls, name), property)
         member = getattr(cls, name)
-        if is_property or (callable(member) and member.__module__.startswith("skmoe")):
+        if not is_property and not (callable(member) and member.__module__.startswith("skmoe")):
+            continue
+        # An override without words of its own has those of the class it derives from.
+        if is_property or member.__doc__ or not inspect.getdoc(member):
             yield name
 
 

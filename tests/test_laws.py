@@ -31,8 +31,7 @@ def test_gaussian_dispersion_maximises_its_objective(answers, shared, prior):
     y, mean, _, weights = answers
     law, quadratic = Gaussian(prior, shared=shared), np.full((3, 2), 0.7)
     deviance = law.deviance(y, mean.copy())
-    sums = np.einsum("nk,nkm->km", weights, deviance)
-    found = law.fit_dispersion(sums, weights.sum(axis=0), quadratic)
+    found = law.fit_dispersion(deviance, weights, quadratic)
 
     def objective(dispersion):
         value = (weights * law.log_density(deviance.copy(), dispersion)).sum()
@@ -45,7 +44,7 @@ def test_gaussian_dispersion_maximises_its_objective(answers, shared, prior):
 
 def test_gaussian_floor():
     law = Gaussian(prior=0, floor=0.25)
-    found = law.fit_dispersion(np.zeros((2, 1)), np.ones(2), np.zeros((2, 1)))
+    found = law.fit_dispersion(np.zeros((1, 2, 1)), np.ones((1, 2)), np.zeros((2, 1)))
     np.testing.assert_array_equal(found, 0.25)
 
 

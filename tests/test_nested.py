@@ -129,8 +129,8 @@ def weights_of(model, gate, X):
 
 def components(model, X):
     """Weights, means and standard deviations (n, C) of y in each row, down to plain experts."""
-    starts = [(model.gate_, model.experts_, model.dispersion_)]
-    starts += [(m["gate"], m["experts"], m["dispersion"]) for m in model.averaged_]
+    starts = [(model.gate_, model.experts_, model.law_parameters_)]
+    starts += [(m["gate"], m["experts"], m["law_parameters"]) for m in model.averaged_]
     parts = []
     for gate, experts, dispersion in starts:
         weights = weights_of(model, gate, X) / len(starts)

@@ -2,5 +2,8 @@
 
 from ._categorical import Categorical  # noqa: F401 - the classifier's, no public name
 from ._gaussian import Gaussian
+from ._laplace import Laplace
+from ._response import Response
+from ._student import StudentT
 
-__all__ = ["Gaussian"]
+__all__ = ["Gaussian", "Laplace", "Response", "StudentT"]

@@ -9,19 +9,22 @@ class Categorical:
     It has no dispersion; it stands where a response stands in regression.
     """
 
+    reweights = False
+    n_scales = 1
+
     def deviance(self, y, log_proba):
         """Return the log-probabilities (n, K) of the row's own class as they are."""
         return log_proba
 
-    def fit_dispersion(self, deviances, mass, quadratic):
+    def fit_dispersion(self, deviance, masses, quadratic, old=None):
         """Return nothing: labels have no dispersion."""
         return None
 
-    def log_density(self, deviance, dispersion):
+    def log_density(self, deviance, dispersion, y=None):
         """Return the log-probabilities (n, K), which are the log-densities."""
         return deviance
 
-    def log_peak(self, dispersion):
+    def log_peak(self, dispersion, y):
         """Return the largest log-probability that a class can have."""
         return 0.0
 

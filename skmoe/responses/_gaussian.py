@@ -1,18 +1,19 @@
 """The Gaussian law of y around an expert's prediction."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
-from scipy.special import ndtr
-from sklearn.base import BaseEstimator
+from scipy.special import ndtr, ndtri
 
 from .._numerics import blocks
 from .._sklearn import Interval
+from ._response import pooled, weighted_sums
+from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
-class Gaussian(BaseEstimator):
+class Gaussian(ScaleFamily):
     r"""Normal errors with one standard deviation per expert and output.
 
     The dispersion of expert k maximises its term of the objective in closed form,
@@ -48,10 +49,7 @@ class Gaussian(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "prior": [Interval(Real, 0, None, closed="left")],
-        "prior_scale": [Interval(Real, 0, None, closed="neither")],
-        "floor": [Interval(Real, 0, None, closed="neither")],
-        "shared": ["boolean"],
+        **SCALE_CONSTRAINTS,
         "n_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -63,73 +61,41 @@ class Gaussian(BaseEstimator):
         self.n_scales = n_scales
 
     def deviance(self, y, mean):
-        """Return the squared residuals, what dispersion and density are made of.
+        return squared_residuals(y, mean)
+
+    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+        return self.dispersion_of_sums(
+            weighted_sums(deviance, masses), masses.sum(axis=0), quadratic
+        )
+
+    def dispersion_of_sums(self, squares, mass, quadratic):
+        """Return what `fit_dispersion` does, from sums over rows.
 
         Parameters
         ----------
-        y : ndarray of shape (n, m)
-        mean : ndarray of shape (n, K, m)
-            Predictions, in the same units; overwritten.
-
-        Returns
-        -------
-        ndarray of shape (n, K, m)
-        """
-        with np.errstate(over="ignore"):
-            for rows in blocks(len(y)):
-                for j in range(y.shape[1]):
-                    block = mean[rows, :, j]
-                    block -= y[rows, j, None]
-                    block *= block
-        return mean
-
-    def fit_dispersion(self, deviances, mass, quadratic):
-        """Return the standard deviations that maximise the objective given the means.
-
-        Parameters
-        ----------
-        deviances : ndarray of shape (K, m)
-            Sums over rows of responsibility × sample weight × deviance, for y in
-            units of its standard deviation.
+        squares : ndarray of shape (K, m)
+            Sums of masses × deviances.
         mass : ndarray of shape (K,)
-            Sums of responsibility × sample weight.
+            Sums of masses.
         quadratic : ndarray of shape (K, m)
-            Penalties of the experts, in the units of `deviances`.
 
         Returns
         -------
         ndarray of shape (K, m)
-            In units of the standard deviation of y.
         """
-        mass, squares = mass[:, None], deviances + quadratic
-        if self.shared:
-            squares = squares.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
-            mass = mass.sum(axis=0, keepdims=True)
+        squares, mass = pooled(squares + quadratic, mass, self.shared)
         # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
         variance = (squares + self.prior * self.prior_scale**2) / np.maximum(
             mass + self.prior, np.finfo(float).tiny
         )
         return np.maximum(np.sqrt(variance), self.floor)
 
-    def log_density(self, deviance, dispersion):
-        """Log-densities (n, K) of the rows under each expert.
-
-        Parameters
-        ----------
-        deviance : ndarray of shape (n, K, m)
-            Overwritten.
-        dispersion : ndarray of shape (K, m)
-
-        Returns
-        -------
-        ndarray of shape (n, K)
-            Nats, for y in the units of `dispersion`.
-        """
+    def log_density(self, deviance, parameters, y=None):
         n_outputs = deviance.shape[2]
-        constant = np.log(dispersion).sum(axis=1) + 0.5 * n_outputs * _LOG_2PI
+        constant = np.log(parameters).sum(axis=1) + 0.5 * n_outputs * _LOG_2PI
         total = deviance[:, :, 0]
         with np.errstate(over="ignore"):
-            half_precision = -0.5 / dispersion / dispersion
+            half_precision = -0.5 / parameters / parameters
             for rows in blocks(len(deviance)):
                 block = total[rows]
                 block *= half_precision[:, 0]
@@ -138,72 +104,20 @@ class Gaussian(BaseEstimator):
                 block -= constant
         return total
 
-    def log_peak(self, dispersion):
-        """Return the largest log-densities that a row can have.
-
-        Parameters
-        ----------
-        dispersion : ndarray of shape (K, m)
-
-        Returns
-        -------
-        ndarray of shape (K,)
-        """
-        return self.log_density(np.zeros((1, *dispersion.shape)), dispersion)[0]
-
-    def penalty(self, dispersion, quadratic):
-        """Return what priors and the experts' own penalties take from the objective.
-
-        Parameters
-        ----------
-        dispersion, quadratic : ndarray of shape (K, m)
-
-        Returns
-        -------
-        float
-        """
-        experts = 0.5 * (quadratic / dispersion**2).sum()
-        one = dispersion[:1] if self.shared else dispersion
+    def penalty(self, parameters, quadratic):
+        experts = 0.5 * (quadratic / parameters**2).sum()
+        one = self._kept(parameters)
         prior = np.log(one) + 0.5 * (self.prior_scale / one) ** 2
         return float(experts + self.prior * prior.sum())
 
-    def variance(self, dispersion):
-        """Return the variances of y around the prediction.
+    def variance(self, mean, parameters):
+        return np.square(parameters)
 
-        Parameters
-        ----------
-        dispersion : ndarray of shape (K, m)
+    def cdf(self, y, mean, parameters):
+        return ndtr((y[:, None] - mean) / parameters)
 
-        Returns
-        -------
-        ndarray of shape (K, m)
-        """
-        return np.square(dispersion)
+    def ppf(self, q, mean, parameters):
+        return mean + ndtri(q)[:, None] * parameters
 
-    def count_parameters(self, dispersion):
-        """Return the number of free parameters of dispersions.
-
-        Parameters
-        ----------
-        dispersion : ndarray of shape (K, m)
-
-        Returns
-        -------
-        int
-        """
-        return dispersion.shape[1] if self.shared else dispersion.size
-
-    def cdf(self, y, mean, dispersion):
-        """Distribution functions of the experts.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n, m)
-        mean : ndarray of shape (n, K, m)
-        dispersion : ndarray of shape (K, m)
-
-        Returns
-        -------
-        ndarray of shape (n, K, m)
-        """
-        return ndtr((y[:, None] - mean) / dispersion)
+    def sample(self, mean, parameters, rng):
+        return mean + parameters * rng.standard_normal(mean.shape)

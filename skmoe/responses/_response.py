@@ -1,0 +1,307 @@
+"""What every law of y answers to."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._numerics import column_dots
+
+
+class Response(BaseEstimator):
+    """Law of y around an expert's prediction: what a law of one's own derives from.
+
+    A law has `parameters` of shape (K, q), all of them positive: the dispersions of m outputs
+    for each of K experts, and behind them whatever else it estimates. In training they belong
+    to y in units of its standard deviation where `standardises` is true.
+
+    Attributes
+    ----------
+    discrete : bool
+        Whether y is a whole number.
+    support : (float, float)
+        Between what y can be.
+    standardises : bool
+        Whether y is shifted and scaled before experts and law see it.
+    reweights : bool
+        Whether the experts' rows are weighted anew in every iteration, by `working_weights`.
+    n_scales : int
+        Dispersions that an expert carries.
+    """
+
+    discrete = False
+    support = (-np.inf, np.inf)
+    standardises = True
+    reweights = False
+    n_scales = 1
+
+    def check_target(self, y):
+        """Refuse what the law gives no density.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, m)
+
+        Raises
+        ------
+        ValueError
+            Saying what y must be.
+        """
+
+    def deviance(self, y, mean):
+        """Return what density and dispersion are made of, zero where an expert hits y.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, m)
+        mean : ndarray of shape (n, K, m)
+            Predictions; overwritten.
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+            Not negative.
+        """
+        raise NotImplementedError
+
+    def working_weights(self, deviance, parameters):
+        """Return the factors of the weights that experts are fitted with.
+
+        Least squares with them must improve the expert's term of the objective.
+
+        Parameters
+        ----------
+        deviance : ndarray of shape (n, K, m)
+            Of the last iterate.
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+        """
+        raise NotImplementedError
+
+    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+        """Return the parameters that maximise the objective given the means, or raise it.
+
+        Parameters
+        ----------
+        deviance : ndarray of shape (n, K, m)
+        masses : ndarray of shape (n, K)
+            Responsibilities × sample weights.
+        quadratic : ndarray of shape (K, m)
+            Penalties of the experts, alpha × squared norm, in squared units of y.
+        old : ndarray of shape (K, q), optional
+            Those of the last iterate.
+
+        Returns
+        -------
+        ndarray of shape (K, q)
+        """
+        raise NotImplementedError
+
+    def log_density(self, deviance, parameters, y):
+        """Return log-densities, joint over outputs.
+
+        Parameters
+        ----------
+        deviance : ndarray of shape (n, K, m)
+            May be overwritten.
+        parameters : ndarray of shape (K, q)
+        y : ndarray of shape (n, m)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            Nats.
+        """
+        raise NotImplementedError
+
+    def penalty(self, parameters, quadratic):
+        """Return what priors and the experts' own penalties take from the objective.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        quadratic : ndarray of shape (K, m)
+
+        Returns
+        -------
+        float
+        """
+        raise NotImplementedError
+
+    def confined(self, parameters):
+        """Return parameters within the bounds of the law.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (K, q)
+        """
+        return parameters
+
+    def remember(self, parameters):
+        """Keep what is to be read off the law of a fitted mixture.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        Response
+            Itself.
+        """
+        return self
+
+    def rescaled(self, parameters, scale):
+        """Return parameters for y in other units.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        scale : ndarray of shape (m,)
+            One of the old units in new ones.
+
+        Returns
+        -------
+        ndarray of shape (K, q)
+        """
+        out = np.array(parameters, dtype=float)
+        out[:, : len(scale)] *= scale
+        return out
+
+    def log_peak(self, parameters, y):
+        """Return the largest log-densities that an expert could give each row.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        y : ndarray of shape (n, m)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+        """
+        shape = len(y), len(parameters), y.shape[1]
+        return self.log_density(np.zeros(shape), parameters, y)
+
+    def logpdf(self, y, mean, parameters):
+        """Return log-densities of y, joint over outputs.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, m)
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+        """
+        return self.log_density(self.deviance(y, mean.copy()), parameters, y)
+
+    def cdf(self, y, mean, parameters):
+        """Return the distribution functions of each output.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, m)
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+        """
+        raise NotImplementedError
+
+    def ppf(self, q, mean, parameters):
+        """Return the quantiles of each output.
+
+        Parameters
+        ----------
+        q : ndarray of shape (n, m)
+            Probabilities.
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+        """
+        raise NotImplementedError
+
+    def mode(self, mean, parameters):
+        """Return where the density is highest.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+        """
+        return mean
+
+    def variance(self, mean, parameters):
+        """Return the variances of y around the prediction.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+            Or one that broadcasts to it.
+        """
+        raise NotImplementedError
+
+    def sample(self, mean, parameters, rng):
+        """Draw y once for each row.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n, m)
+        parameters : ndarray of shape (n, q)
+        rng : numpy.random.Generator or numpy.random.RandomState
+
+        Returns
+        -------
+        ndarray of shape (n, m)
+        """
+        raise NotImplementedError
+
+    def count_parameters(self, parameters):
+        """Return the number of free parameters.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        int
+        """
+        return parameters.shape[1] if getattr(self, "shared", False) else parameters.size
+
+
+def weighted_sums(values, masses):
+    """Return the sums (K, m) over rows of values (n, K, m) times masses (n, K)."""
+    outputs = np.moveaxis(values, 2, 0)
+    return np.stack([column_dots(masses, output) for output in outputs], axis=1)
+
+
+def pooled(sums, mass, shared):
+    """Return sums (K, m) and masses (K, 1): those of all experts together where they share."""
+    mass = mass[:, None]
+    if not shared:
+        return sums, mass
+    sums = sums.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
+    return sums, mass.sum(axis=0, keepdims=True)

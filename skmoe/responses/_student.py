@@ -1,0 +1,199 @@
+"""Student's law of y around an expert's prediction."""
+
+from numbers import Real
+
+import numpy as np
+from scipy import optimize, special
+
+from .._sklearn import Interval
+from ._response import pooled, weighted_sums
+from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
+
+#: Degrees of freedom that are estimated stay between these: below the first the variance has no
+#: bound worth naming, above the second the law is Gaussian to all that rows can tell.
+FEWEST, MOST = 2.05, 200.0
+
+
+class StudentT(ScaleFamily):
+    r"""Errors with heavy tails: a few gross outliers do not bend the experts.
+
+    .. math:: p(y \mid f, \sigma) \propto \prod_j \sigma_j^{-1}
+              \left( 1 + \frac{\delta}{\nu} \right)^{-(\nu + m) / 2}, \qquad
+              \delta = \sum_j \frac{(y_j - f_j)^2}{\sigma_j^2}
+
+    for m outputs. Experts and scales are fitted with the working weights
+    :math:`(\nu + m) / (\nu + \delta)`, so that a row far from its expert counts little; the
+    degrees of freedom :math:`\nu` then maximise the likelihood itself (Peel and McLachlan 2000;
+    Liu and Rubin 1995). The prior of the scale is that of `Gaussian`.
+
+    Parameters
+    ----------
+    df : float, default=None
+        Degrees of freedom, above 2, so that y has a variance. None estimates them.
+    shared_df : bool, default=False
+        One number of estimated degrees of freedom for all experts.
+    prior : float, default=1.0
+        Strength of the prior of the scale in rows; 0 for plain maximum likelihood.
+    prior_scale : float, default=0.1
+        Scale that the prior suggests, relative to the standard deviation of y.
+    floor : float, default=1e-3
+        Smallest scale, relative to the standard deviation of y.
+    shared : bool, default=False
+        One scale for all experts.
+
+    Attributes
+    ----------
+    df_ : ndarray of shape (n_experts,)
+        Of the `response_` of a fitted mixture: degrees of freedom of each expert.
+
+    Examples
+    --------
+    >>> from skmoe import MixtureOfExpertsRegressor
+    >>> from skmoe.datasets import make_moe_regression
+    >>> from skmoe.responses import StudentT
+    >>> X, y = make_moe_regression(n_experts=2, random_state=0)
+    >>> model = MixtureOfExpertsRegressor(n_experts=2, response=StudentT(df=4), random_state=0)
+    >>> model.fit(X, y).response_.df_
+    array([4., 4.])
+    """
+
+    _parameter_constraints = {
+        **SCALE_CONSTRAINTS,
+        "df": [Interval(Real, 2, None, closed="neither"), None],
+        "shared_df": ["boolean"],
+    }
+
+    reweights = True
+
+    def __init__(
+        self,
+        df=None,
+        *,
+        shared_df=False,
+        prior=1.0,
+        prior_scale=0.1,
+        floor=1e-3,
+        shared=False,
+    ):
+        self.df = df
+        self.shared_df = shared_df
+        self.prior = prior
+        self.prior_scale = prior_scale
+        self.floor = floor
+        self.shared = shared
+
+    def deviance(self, y, mean):
+        return squared_residuals(y, mean)
+
+    def working_weights(self, deviance, parameters):
+        df = parameters[:, -1]
+        return (df + deviance.shape[2]) / (df + _distance(deviance, parameters))
+
+    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+        n_experts, m = quadratic.shape
+        if old is None:
+            df = np.full((n_experts, 1), 10.0 if self.df is None else self.df)
+            old = np.hstack([self._scales(deviance, masses, quadratic), df])
+        weighted = masses * self.working_weights(deviance, old)
+        new = np.hstack([self._scales(deviance, weighted, quadratic, masses), old[:, m:]])
+        if self.df is None:
+            new[:, m] = self._degrees(_distance(deviance, new), masses, new[:, m], m)
+        return new
+
+    def _scales(self, deviance, weighted, quadratic, masses=None):
+        """Scales (K, m) by the weighted squares of all rows."""
+        mass = (weighted if masses is None else masses).sum(axis=0)
+        squares, mass = pooled(weighted_sums(deviance, weighted) + quadratic, mass, self.shared)
+        total = np.maximum(mass + self.prior, np.finfo(float).tiny)
+        return np.maximum(np.sqrt((squares + self.prior * self.prior_scale**2) / total), self.floor)
+
+    def _degrees(self, distance, masses, old, m):
+        """Degrees of freedom (K,) of the largest likelihood, given the scales."""
+        if self.shared_df:
+            best = _best_df(distance.ravel(), masses.ravel(), old[0], m)
+            return np.full(len(old), best)
+        columns = zip(distance.T, masses.T, old, strict=True)
+        return np.array([_best_df(*column, m) for column in columns])
+
+    def remember(self, parameters):
+        self.df_ = parameters[:, -1].copy()
+        return self
+
+    def confined(self, parameters):
+        out = np.maximum(parameters, self.floor)
+        out[:, -1] = self.df if self.df is not None else np.clip(out[:, -1], FEWEST, MOST)
+        return out
+
+    def log_density(self, deviance, parameters, y=None):
+        m = deviance.shape[2]
+        df = parameters[..., m]
+        peak = _log_height(df, m) - np.log(parameters[..., :m]).sum(axis=-1)
+        return peak - 0.5 * (df + m) * np.log1p(_distance(deviance, parameters) / df)
+
+    def penalty(self, parameters, quadratic):
+        scale = parameters[:, : quadratic.shape[1]]
+        one = self._kept(scale)
+        prior = np.log(one) + 0.5 * (self.prior_scale / one) ** 2
+        return float(0.5 * (quadratic / scale**2).sum() + self.prior * prior.sum())
+
+    def variance(self, mean, parameters):
+        df = parameters[..., -1:]
+        return np.square(parameters[..., :-1]) * df / (df - 2.0)
+
+    def count_parameters(self, parameters):
+        n_experts, width = parameters.shape
+        free_df = 0 if self.df is not None else (1 if self.shared_df else n_experts)
+        return (1 if self.shared else n_experts) * (width - 1) + free_df
+
+    def cdf(self, y, mean, parameters):
+        return special.stdtr(parameters[..., -1:], (y[:, None] - mean) / parameters[..., :-1])
+
+    def ppf(self, q, mean, parameters):
+        unit = special.stdtrit(parameters[..., -1:], q[:, None])
+        # The ends of the support come back as NaN in some releases.
+        unit = np.where(q[:, None] == 0, -np.inf, np.where(q[:, None] == 1, np.inf, unit))
+        return mean + parameters[..., :-1] * unit
+
+    def sample(self, mean, parameters, rng):
+        df = parameters[:, -1:]
+        stretch = np.sqrt(df / rng.chisquare(df))
+        return mean + parameters[:, :-1] * stretch * rng.standard_normal(mean.shape)
+
+
+def _distance(deviance, parameters):
+    """Squared errors in units of the scales, summed over outputs: (n, K)."""
+    total = deviance[:, :, 0] / parameters[..., 0] / parameters[..., 0]
+    for j in range(1, deviance.shape[2]):
+        total += deviance[:, :, j] / parameters[..., j] / parameters[..., j]
+    return total
+
+
+def _log_height(df, m):
+    """Logarithm of the density of m outputs at its peak, for scales of one."""
+    half = special.gammaln(0.5 * (df + m)) - special.gammaln(0.5 * df)
+    return half - 0.5 * m * np.log(np.pi * df)
+
+
+def _best_df(distance, masses, old, m):
+    """Degrees of freedom of the largest likelihood of distances (n,), or the `old` ones."""
+    total = masses.sum()
+
+    def value(df):
+        bent = masses @ np.log1p(distance / df)
+        return total * _log_height(df, m) - 0.5 * (df + m) * bent
+
+    def slope(log_df):
+        df = np.exp(log_df)
+        gap = special.digamma(0.5 * (df + m)) - special.digamma(0.5 * df) - m / df
+        ratio = distance / df
+        moved = masses @ ((df + m) * ratio / (df * (1.0 + ratio)) - np.log1p(ratio))
+        return total * gap + moved
+
+    low, high = np.log(FEWEST), np.log(MOST)
+    if slope(high) > 0:
+        best = MOST
+    elif slope(low) < 0:
+        best = FEWEST
+    else:
+        best = np.exp(optimize.brentq(slope, low, high, xtol=1e-4))
+    return best if value(best) >= value(old) else old
