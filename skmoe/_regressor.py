@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin, clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._base import BaseMixtureOfExperts, like
 from ._inputs import check_numbers
@@ -358,7 +358,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return resolve_response(self.response)
 
     def _check_y(self, y):
-        return check_numbers(y)
+        y = check_numbers(y)
+        column = y.ndim == 2 and y.shape[1] == 1 and not self._law().multi_output
+        return column_or_1d(y, warn=True) if column else y
 
     def _class_weights(self, y, weights):
         return weights
@@ -396,8 +398,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return {"law_parameters": found}
 
     def __sklearn_tags__(self):
-        """Several outputs where all experts take them."""
+        """Several outputs where the law and all experts take them."""
         tags = super().__sklearn_tags__()
         experts = [get_tags(part) for part in self._expert_templates()]
-        tags.target_tags.multi_output = all(e.target_tags.multi_output for e in experts)
+        # What is no law is refused by name in `fit`.
+        law = RESPONSES.get(self.response) if isinstance(self.response, str) else self.response
+        several = getattr(law, "multi_output", True)
+        tags.target_tags.multi_output = several and all(e.target_tags.multi_output for e in experts)
         return tags

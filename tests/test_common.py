@@ -73,6 +73,8 @@ THOROUGH = [
     Regressor(n_experts=1),
     Classifier(n_experts=1),
     Regressor(response=Gaussian(shared=True)),
+    Regressor(response="student_t", n_experts=2),
+    Regressor(response="laplace", n_experts=2),
     Regressor(POOLS[Regressor], specialize=False),
     Classifier(POOLS[Classifier], specialize=False),
     Regressor(cv=3),

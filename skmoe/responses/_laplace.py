@@ -55,6 +55,7 @@ class Laplace(ScaleFamily):
     """
 
     reweights = True
+    multi_output = False
 
     def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False):
         self.prior = prior

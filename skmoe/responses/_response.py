@@ -23,6 +23,8 @@ class Response(BaseEstimator):
         Whether y is shifted and scaled before experts and law see it.
     reweights : bool
         Whether the experts' rows are weighted anew in every iteration, by `working_weights`.
+    multi_output : bool
+        Whether y may have several outputs.
     n_scales : int
         Dispersions that an expert carries.
     """
@@ -31,6 +33,7 @@ class Response(BaseEstimator):
     support = (-np.inf, np.inf)
     standardises = True
     reweights = False
+    multi_output = True
     n_scales = 1
 
     def check_target(self, y):
