@@ -358,9 +358,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return resolve_response(self.response)
 
     def _check_y(self, y):
-        y = check_numbers(y)
-        column = y.ndim == 2 and y.shape[1] == 1 and not self._law().multi_output
-        return column_or_1d(y, warn=True) if column else y
+        column = np.ndim(y) == 2 and np.shape(y)[1] == 1
+        if column and not get_tags(self).target_tags.multi_output:
+            y = column_or_1d(y, warn=True)
+        return check_numbers(y)
 
     def _class_weights(self, y, weights):
         return weights
