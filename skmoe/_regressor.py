@@ -358,7 +358,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return resolve_response(self.response)
 
     def _check_y(self, y):
-        column = np.ndim(y) == 2 and np.shape(y)[1] == 1
+        column = getattr(y, "shape", ())[1:] == (1,)
         if column and not get_tags(self).target_tags.multi_output:
             y = column_or_1d(y, warn=True)
         return check_numbers(y)

@@ -241,8 +241,9 @@ class MixtureDistribution:
         out = np.empty((*self.shape, n), self.dtype)
         for rows, part in self._parts():
             block = out[rows]
-            for draw in range(n):
-                block[..., draw] = part.sample(rng).reshape(block.shape[:-1])
+            for some in blocks(n, max(1, BLOCK_ROWS // len(block))):
+                draws = block[..., some]
+                draws[...] = part.sample(some.stop - some.start, rng).reshape(draws.shape)
         return out
 
     def _parts(self):
@@ -367,17 +368,25 @@ class Components:
         high = np.where(counts, quantiles, -np.inf).max(axis=1)
         return low, high
 
-    def sample(self, rng):
-        """One draw (b, m) for each row."""
-        cumulative = self.weights.cumsum(axis=1)
-        level = rng.uniform(size=(len(cumulative), 1)) * cumulative[:, -1:]
-        chosen = (cumulative <= level).sum(axis=1)
-        # Rounding may put the level at the end, where no component is left.
-        chosen = np.minimum(chosen, (cumulative < cumulative[:, -1:]).sum(axis=1))
-        rows = np.arange(len(chosen))
+    def sample(self, n, rng):
+        """Draws (b, m, n)."""
+        b, _, m = self.means.shape
+        rows, chosen = np.repeat(np.arange(b), n), self._chosen(n, rng).ravel()
         shared = self.parameters.ndim == 2
         parameters = self.parameters[chosen] if shared else self.parameters[rows, chosen]
-        return self.law.sample(self.means[rows, chosen], parameters, rng)
+        draws = self.law.sample(self.means[rows, chosen], parameters, rng)
+        return draws.reshape(b, n, m).swapaxes(1, 2)
+
+    def _chosen(self, n, rng):
+        """Components (b, n), as often as they weigh."""
+        cumulative = self.weights.cumsum(axis=1)
+        total = cumulative[:, -1:]
+        level = rng.uniform(size=(len(total), n)) * total
+        chosen = np.zeros(level.shape, dtype=int)
+        for reached in cumulative.T:
+            chosen += reached[:, None] <= level
+        # Rounding may put the level at the end, where no component is left.
+        return np.minimum(chosen, (cumulative < total).sum(axis=1, keepdims=True))
 
 
 def _without_idle(weights, means):
