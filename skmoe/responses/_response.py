@@ -29,6 +29,8 @@ class Response(BaseEstimator):
         Dispersions that an expert carries.
     """
 
+    _parameter_constraints = {}
+
     discrete = False
     support = (-np.inf, np.inf)
     standardises = True

@@ -149,12 +149,12 @@ def _mixture_of_quadratics():
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), mixture))
 
 
-def _pool(members, folds):
+def _pool(members, folds, alpha):
     """A mixture that learns where to trust which member, and how far."""
     spline = SplineTransformer(n_knots=4, degree=2, include_bias=False, knots="quantile")
     return MixtureOfExpertsRegressor(
         list(members.items()),
-        gate=make_pipeline(spline, SoftmaxGate(alpha=10)),
+        gate=make_pipeline(spline, SoftmaxGate(alpha=alpha)),
         response=Gaussian(prior=1, prior_scale=0.02, n_scales=3),
         specialize=False,
         cv=folds,
@@ -163,7 +163,7 @@ def _pool(members, folds):
 
 
 def _regressor_pools(members, folds):
-    return {"mixture, pool": _pool(members, folds)}
+    return {"mixture, pool": _pool(members, folds, alpha=10)}
 
 
 def four(ledger, folds, quick=False):
@@ -187,7 +187,7 @@ def four(ledger, folds, quick=False):
         if not quick or name.lower() in LIGHT
     }
     stacked = StackingRegressor(list(members.items()), RidgeCV(), cv=folds)
-    return {"stacking": stacked, "mixture": _pool(members, folds)}
+    return {"stacking": stacked, "mixture": _pool(members, folds, alpha=30)}
 
 
 def predict_distribution(model, members, X, y, folds, X_new):

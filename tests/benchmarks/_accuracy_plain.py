@@ -72,7 +72,7 @@ def _quadratics(n_experts, law):
         n_experts=n_experts,
         gate=quadratic(SoftmaxGate(alpha=1)),
         response=law,
-        average=3,
+        average=5,
         random_state=0,
     )
 
