@@ -22,7 +22,8 @@ PUBLIC = {
     "skmoe.gates": "SoftmaxGate GaussianGate HierarchicalGate ClassifierGate ConstantGate",
     "skmoe.responses": "Gaussian StudentT Laplace Poisson Gamma",
     "skmoe.inspection": "ConvergenceDisplay GateDisplay ExpertUsageDisplay"
-    " PredictiveDensityDisplay GateTreeDisplay PathDisplay export_gate_text",
+    " PredictiveDensityDisplay GateTreeDisplay PathDisplay export_gate_text"
+    " Summary bootstrap likelihood_ratio_test summary",
     "skmoe.metrics": "log_score crps interval_coverage log_score_scorer crps_scorer",
     "skmoe.datasets": "make_moe_regression make_moe_classification make_robot_arm",
 }

@@ -1,6 +1,16 @@
-"""Looking into fitted mixtures: as text, and as plots."""
+"""Looking into fitted mixtures: as text, as plots, and with standard errors."""
 
+from ._bootstrap import bootstrap, likelihood_ratio_test
 from ._path import PathDisplay
+from ._summary import Summary, summary
 from ._tree import GateTreeDisplay, export_gate_text
 
-__all__ = ["GateTreeDisplay", "PathDisplay", "export_gate_text"]
+__all__ = [
+    "GateTreeDisplay",
+    "PathDisplay",
+    "Summary",
+    "bootstrap",
+    "export_gate_text",
+    "likelihood_ratio_test",
+    "summary",
+]

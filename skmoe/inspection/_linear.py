@@ -1,0 +1,204 @@
+"""Reading a mixture of linear experts: whether it is one, and its parameters by name."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from ..gates import ConstantGate, SoftmaxGate
+from ..responses import Gaussian
+
+#: What is possible, for messages.
+_POSSIBLE = (
+    "standard errors are known for linear or logistic experts (with coef_ and intercept_), a "
+    "SoftmaxGate or ConstantGate, each also as the last step of a pipeline, and the Gaussian "
+    "response, in a soft mixture fitted once"
+)
+
+
+def refuse(problem, kind=ValueError):
+    """Raise an error that says what is possible too."""
+    raise kind(f"{problem}; {_POSSIBLE}")
+
+
+def check_model(est):
+    """Raise an error that names the part for which there are no standard errors."""
+    if not isinstance(est, MixtureOfExpertsRegressor | MixtureOfExpertsClassifier):
+        refuse(f"est must be a mixture of experts; got {type(est).__name__}", TypeError)
+    check_is_fitted(est)
+    for name, wrong, wanted in [
+        ("top_k", est.top_k is not None, "None"),
+        ("average", bool(est.averaged_), "1"),
+        ("specialize", not est.specialize, "True"),
+        ("class_weight", getattr(est, "class_weight", None) is not None, "None"),
+    ]:
+        if wrong:
+            refuse(f"{name} must be {wanted}; got {getattr(est, name)!r}")
+    _check_gate(last_step(est.gate_))
+    if is_regressor(est):
+        _check_law(est)
+    for name, expert in est.named_experts_.items():
+        _check_expert(name, last_step(expert))
+
+
+def _check_gate(gate):
+    if not isinstance(gate, SoftmaxGate | ConstantGate):
+        refuse(f"the gate must be a softmax or constant one; got {type(gate).__name__}", TypeError)
+    if getattr(gate, "balance", 0.0):
+        refuse(f"the gate must have balance=0; got {gate.balance}")
+
+
+def _check_law(est):
+    law = est.response_
+    if not isinstance(law, Gaussian):
+        refuse(f"the response must be Gaussian; got {type(law).__name__}", TypeError)
+    if law.n_scales > 1:
+        refuse(f"the response must have n_scales=1; got {law.n_scales}")
+    if est.dispersion_.size > est.n_experts_:
+        refuse(f"y must have one output; got {est.dispersion_.shape[1]}")
+
+
+def _check_expert(name, expert):
+    frozen = isinstance(expert, FrozenEstimator)
+    if frozen or not (hasattr(expert, "coef_") and hasattr(expert, "intercept_")):
+        refuse(f"expert {name!r} must be a linear model; got {type(expert).__name__}", TypeError)
+
+
+def is_regressor(est):
+    """Tell whether y are numbers."""
+    return isinstance(est, MixtureOfExpertsRegressor)
+
+
+# Pipelines ---------------------------------------------------------------------------------
+
+
+def last_step(estimator):
+    """Return the estimator that a pipeline, however nested, ends in."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def transformers(estimator):
+    """Return what stands before the last step, in order."""
+    found = []
+    while isinstance(estimator, Pipeline):
+        found += [step for _, step in estimator.steps[:-1] if step not in (None, "passthrough")]
+        estimator = estimator.steps[-1][1]
+    return found
+
+
+def _names(est, columns, part, count):
+    """Names (count,) of the columns that a part's last step sees."""
+    numbered = [f"x{j}" for j in range(est.n_features_in_)]
+    names = np.asarray(getattr(est, "feature_names_in_", numbered), dtype=object)
+    names = names if columns is None else names[columns]
+    try:
+        for step in transformers(part):
+            names = step.get_feature_names_out(names)
+    except (AttributeError, ValueError):
+        names = []
+    return list(map(str, names)) if len(names) == count else [f"x{j}" for j in range(count)]
+
+
+# Parameters --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Coefficients of one part, the intercept first where there is one.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (m, p)
+        For a regressor m is 1; for a classifier the number of classes or, if there are two, 1;
+        for a gate the number of experts.
+    names : list of str, of length p
+    intercept : bool
+    classes : list
+        Classes of the rows of `coef`.
+    """
+
+    coef: np.ndarray
+    names: list
+    intercept: bool
+    classes: tuple = ()
+
+    @property
+    def full(self):
+        """Coefficients with those of the first of two classes, which are zero."""
+        if len(self.classes) != 2:
+            return self.coef
+        return np.vstack([np.zeros_like(self.coef), self.coef])
+
+    @property
+    def contrasts(self):
+        """Coefficients less those of the first row, but for a regressor's."""
+        return self.full[1:] - self.full[0] if len(self.full) > 1 else self.full
+
+    @property
+    def contrast_names(self):
+        """Names of the entries of `contrasts`, of which classes beyond two are a part."""
+        if len(self.classes) < 3:
+            return self.names
+        return [f"{label}: {name}" for label in self.classes[1:] for name in self.names]
+
+
+def read_expert(est, expert):
+    """The coefficients of an expert as `Affine`."""
+    last = last_step(expert)
+    coef = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
+    names = _names(est, est.expert_columns_, expert, coef.shape[1])
+    classes = () if is_regressor(est) else tuple(last.classes_.tolist())
+    if not getattr(last, "fit_intercept", True):
+        return Affine(coef, names, False, classes)
+    intercept = np.broadcast_to(np.asarray(last.intercept_, dtype=np.float64).ravel(), len(coef))
+    return Affine(np.column_stack([intercept, coef]), ["intercept", *names], True, classes)
+
+
+def read_gate(est):
+    """The coefficients of the gate as `Affine`."""
+    gate = last_step(est.gate_)
+    if isinstance(gate, ConstantGate):
+        return Affine(np.log(gate.weights_)[:, None], ["intercept"], True)
+    names = _names(est, est.gate_columns_, est.gate_, gate.coef_.shape[1])
+    return Affine(np.column_stack([gate.intercept_, gate.coef_]), ["intercept", *names], True)
+
+
+def read_parameters(est, order=None):
+    """Return labels and values of all parameters, in the order of a summary.
+
+    Coefficients of the experts, contrasts of the gate against the first expert, dispersions.
+
+    Parameters
+    ----------
+    est : fitted mixture
+    order : array of int, optional
+        Which expert stands in each place.
+
+    Returns
+    -------
+    labels : list of (part, expert, name)
+    values : ndarray of shape (P,)
+    """
+    names = list(est.named_experts_)
+    order = np.arange(len(names)) if order is None else order
+    experts = [read_expert(est, est.experts_[k]) for k in order]
+    gate = read_gate(est)
+    gate = Affine(gate.coef[order], gate.names, True)
+    labels = [
+        ("expert", name, column)
+        for name, expert in zip(names, experts, strict=True)
+        for column in expert.contrast_names
+    ]
+    values = [expert.contrasts.ravel() for expert in experts]
+    labels += [("gate", name, column) for name in names[1:] for column in gate.names]
+    values += [gate.contrasts.ravel()] if len(names) > 1 else []
+    if is_regressor(est):
+        shared = est.response_.shared
+        labels += [("dispersion", name, "sigma") for name in (["all"] if shared else names)]
+        values.append(est.dispersion_.ravel()[order][: 1 if shared else None])
+    return labels, np.concatenate(values)

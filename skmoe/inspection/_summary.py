@@ -1,0 +1,300 @@
+"""Coefficients of a mixture of linear experts, with standard errors, as a table."""
+
+import warnings
+from html import escape
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from ._covariance import Inverse, coordinates
+from ._information import observed
+from ._likelihood import build_likelihood
+from ._linear import check_model, is_regressor, last_step, read_parameters
+from ._penalties import dispersion_penalty, gate_penalty, logistic_penalty, ridge_penalty
+
+#: Standard errors that the maximum may be away before a warning says so.
+_FAR = 0.3
+
+_COLUMNS = ("coef", "std_err", "z", "p", "low", "high")
+
+_ERRORS = {"observed": "the observed information", "sandwich": "the sandwich"}
+
+
+class Summary:
+    """Table of parameters with standard errors, as `summary` and `bootstrap` return it.
+
+    Parameters
+    ----------
+    labels : list of (str, str, str)
+        Part ("expert", "gate" or "dispersion"), expert and name of each parameter.
+    coef : array-like of shape (P,)
+        Values in the units of X and y.
+    covariance : array-like of shape (P, P)
+        NaN where it is not known.
+    shares : dict of str to float
+        Share of the weight of each expert.
+    errors : str
+        Where the standard errors come from, in words.
+    coverage : float, default=0.95
+        Of the intervals.
+    samples : ndarray of shape (B, P), default=None
+        Values in resamples, whose percentiles are the intervals. None for normal intervals,
+        those of dispersions on the scale of their logarithms.
+
+    Attributes
+    ----------
+    std_err : ndarray of shape (P,)
+        Standard errors.
+    z : ndarray of shape (P,)
+        Values over standard errors; NaN for dispersions, which are never zero.
+    p : ndarray of shape (P,)
+        Two-sided p values of the hypothesis that the parameter is zero, by the normal law.
+    low, high : ndarray of shape (P,)
+        Ends of the intervals.
+
+    See Also
+    --------
+    summary : Standard errors from the likelihood.
+    bootstrap : Standard errors from resamples.
+
+    Examples
+    --------
+    >>> from skmoe.inspection import Summary
+    >>> labels = [("expert", "expert_0", "intercept"), ("expert", "expert_0", "x0")]
+    >>> table = Summary(labels, [1.0, 2.0], [[0.01, 0], [0, 0.04]], {"expert_0": 1.0}, "theory")
+    >>> table.std_err
+    array([0.1, 0.2])
+    """
+
+    def __init__(self, labels, coef, covariance, shares, errors, *, coverage=0.95, samples=None):
+        self.labels, self.shares, self.errors = list(labels), dict(shares), errors
+        self.coef = np.asarray(coef, dtype=np.float64)
+        self.covariance = np.asarray(covariance, dtype=np.float64)
+        self.coverage, self.samples = coverage, samples
+        self.std_err = np.sqrt(np.diag(self.covariance))
+        positive = np.array([part == "dispersion" for part, _, _ in self.labels])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.z = np.where(positive, np.nan, self.coef / self.std_err)
+        self.p = 2.0 * ndtr(-np.abs(self.z))
+        self.low, self.high = self._normal(positive) if samples is None else self._percentiles()
+
+    def _normal(self, positive):
+        width = ndtri(0.5 + 0.5 * self.coverage) * self.std_err
+        factor = np.exp(np.divide(width, self.coef, where=positive, out=np.zeros_like(width)))
+        low = np.where(positive, self.coef / factor, self.coef - width)
+        return low, np.where(positive, self.coef * factor, self.coef + width)
+
+    def _percentiles(self):
+        ends = 0.5 + 0.5 * self.coverage * np.array([-1.0, 1.0])
+        return np.quantile(self.samples, ends, axis=0)
+
+    def to_frame(self):
+        """Return the table as a data frame.
+
+        Returns
+        -------
+        DataFrame
+            A row a parameter; columns part, expert, name, coef, std_err, z, p, low, high.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(self.labels, columns=["part", "expert", "name"])
+        return frame.assign(**{name: getattr(self, name) for name in _COLUMNS})
+
+    def __repr__(self):
+        """The table as text, a section an expert, then the gate."""
+        lines = [f"standard errors from {self.errors}, intervals of {100 * self.coverage:g} %"]
+        for title, rows in self._sections():
+            cells = [("", *_COLUMNS), *((name, *self._cells(j)) for name, j in rows)]
+            lines += ["", title, *(_aligned(cells) if rows else [])]
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        """The table as HTML."""
+        head = "".join(f"<th>{name}</th>" for name in ("", *_COLUMNS))
+        body = []
+        for title, rows in self._sections():
+            body.append(f'<tr><th colspan="7" style="text-align:left">{escape(title)}</th></tr>')
+            for name, j in rows:
+                cells = "".join(f"<td>{cell}</td>" for cell in self._cells(j))
+                body.append(f'<tr><td style="text-align:left">{escape(name)}</td>{cells}</tr>')
+        caption = self.__repr__().partition("\n")[0]
+        return (
+            f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(body)}</tbody></table>"
+        )
+
+    def _cells(self, j):
+        return [_number(name, getattr(self, name)[j]) for name in _COLUMNS]
+
+    def _sections(self):
+        """Return pairs of a title and the rows below it, each a name and its number."""
+        names, sections = list(self.shares), []
+        for expert, share in self.shares.items():
+            sections.append((f"{expert}, share {share:.3f}", self._rows(expert, "dispersion")))
+            sections[-1][1].extend(self._rows(expert, "expert"))
+        sections += [("dispersion of all experts", self._rows("all", "dispersion"))]
+        for expert in names[1:]:
+            sections.append((f"gate, {expert} against {names[0]}", self._rows(expert, "gate")))
+        return [(title, rows) for title, rows in sections if rows]
+
+    def _rows(self, expert, part):
+        found = [
+            (name, j) for j, (p, e, name) in enumerate(self.labels) if (p, e) == (part, expert)
+        ]
+        return [("dispersion", j) for _, j in found] if part == "dispersion" else found
+
+
+def _number(column, value):
+    if np.isnan(value):
+        return ""
+    return f"{value:.2f}" if column == "z" else f"{value:.3f}" if column == "p" else f"{value:.4g}"
+
+
+def _aligned(cells):
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths[1:] = [max(width, 9) for width in widths[1:]]
+    for name, *numbers in cells:
+        pairs = zip(numbers, widths[1:], strict=True)
+        yield "  ".join([name.ljust(widths[0]), *(n.rjust(w) for n, w in pairs)]).rstrip()
+
+
+def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.95, groups=None):
+    r"""Coefficients of a mixture of linear experts with standard errors.
+
+    The information is minus the Hessian of what ``fit`` maximised, the log-likelihood of the
+    observed data less its penalties, at the fitted parameters of experts, gate and dispersions
+    together: that nobody has seen which expert a row belongs to widens the errors. It has a closed
+    form in the responsibilities (Louis 1982). The penalties are the gate's `alpha` or `prior`, the
+    `alpha` of ``Ridge``, the ``1 / C`` of ``LogisticRegression`` and the dispersion prior; those
+    of other estimators are not known, and not counted.
+
+    Gate weights are known up to a common vector: what is listed are the differences from those of
+    the first expert, the log-odds against it. Coefficients of a classifier with more than two
+    classes are differences from those of the first class. Dispersions are maximum-likelihood
+    estimates, without a correction for degrees of freedom.
+
+    Parameters
+    ----------
+    est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
+        Fitted, with linear or logistic experts (whatever has ``coef_`` and ``intercept_`` and
+        predicts by them), a ``SoftmaxGate`` or ``ConstantGate``, and the ``Gaussian`` response.
+        Experts and gate may be the last step of a pipeline of transformers, which are taken as
+        fixed.
+    X : array-like, sparse matrix or data frame of shape (n, n_features)
+        The table that `est` was fitted to.
+    y : array-like of shape (n,)
+        Its target.
+    sample_weight : array-like of shape (n,), optional
+        Its weights; a weight of two is the same as the row written twice.
+    covariance : {"observed", "sandwich"}, default="observed"
+        Inverse H of the information; or ``H J H``, where J is the sum of products of each
+        row's score with itself, which holds where the model is wrong, too (White 1982).
+    coverage : float, default=0.95
+        Of the intervals. They are normal, for dispersions on the scale of the logarithm.
+    groups : array-like of shape (n,), optional
+        Those that `est` was fitted with; a group then counts as one observation.
+
+    Returns
+    -------
+    Summary
+        Prints as a table; has ``to_frame()`` and ``covariance``.
+
+    Raises
+    ------
+    NotFittedError
+        If `est` is not fitted.
+    ValueError
+        If a parameter of `est` rules standard errors out, or the input does not fit it.
+    TypeError
+        If a part of `est` is of another kind; the message names it.
+
+    Warns
+    -----
+    UserWarning
+        If the data say nothing of some parameters: their standard errors are NaN. If the model is
+        not at a maximum for this table.
+
+    See Also
+    --------
+    bootstrap : Standard errors that need no theory, but refits.
+
+    References
+    ----------
+    Louis (1982). Finding the observed information matrix when using the EM algorithm. Journal of
+    the Royal Statistical Society B 44, 226-233.
+
+    White (1982). Maximum likelihood estimation of misspecified models. Econometrica 50, 1-25.
+
+    Examples
+    --------
+    >>> from skmoe import MixtureOfExpertsRegressor
+    >>> from skmoe.datasets import make_moe_regression
+    >>> from skmoe.inspection import summary
+    >>> X, y = make_moe_regression(n_experts=2, random_state=0)
+    >>> model = MixtureOfExpertsRegressor(n_experts=2, random_state=0).fit(X, y)
+    >>> table = summary(model, X, y)
+    >>> len(table.coef), table.covariance.shape
+    (20, (20, 20))
+    """
+    if covariance not in _ERRORS:
+        raise ValueError(f"covariance must be one of {sorted(_ERRORS)}; got {covariance!r}")
+    if not 0.0 < coverage < 1.0:
+        raise ValueError(f"coverage must be between 0 and 1; got {coverage!r}")
+    check_model(est)
+    inverse, meat, frame, gradient = _expand(est, X, y, sample_weight, groups)
+    labels, coef = read_parameters(est)
+    _warn(labels, inverse.lost(frame.to_raw), inverse.distance(gradient))
+    matrix = inverse.covariance(frame.to_raw, None if covariance == "observed" else meat)
+    return Summary(labels, coef, matrix, shares(est), _ERRORS[covariance], coverage=coverage)
+
+
+def shares(est):
+    """Share of the weight of each expert, by its name."""
+    return dict(zip(est.named_experts_, est.expert_usage_.tolist(), strict=True))
+
+
+def _expand(est, X, y, sample_weight, groups):
+    """The objective around the fit: inverse Hessian, products of scores, coordinates, gradient."""
+    experts, gate, units, y_scale = build_likelihood(est, X, y, sample_weight, groups)
+    totals = observed(experts, gate, units)
+    for at, (slope, hessian) in _penalties(est, experts, gate, y_scale):
+        totals.score[at] -= slope
+        totals.information[at, at] += hessian
+    gaussian = is_regressor(est)
+    frame = coordinates(experts, gate, gaussian, gaussian and est.response_.shared)
+    full = frame.to_full
+    inverse = Inverse(full.T @ totals.information @ full, units.weights.sum())
+    return inverse, full.T @ totals.meat @ full, frame, full.T @ totals.score
+
+
+def _penalties(est, experts, gate, y_scale):
+    """Yield where a penalty acts, and its slope and curvature."""
+    end = 0
+    for expert, part in zip(est.experts_, experts, strict=True):
+        at, end = slice(end, end + part.size), end + part.size
+        if is_regressor(est):
+            yield at, ridge_penalty(last_step(expert), part)
+            prior = dispersion_penalty(est.response_, part.sigma, y_scale, len(experts))
+            yield slice(end - 1, end), prior
+        else:
+            yield at, logistic_penalty(last_step(expert), part)
+    yield slice(end, None), gate_penalty(last_step(est.gate_), gate)
+
+
+def _warn(labels, lost, distance):
+    if lost.any():
+        names = [" ".join(label) for label, gone in zip(labels, lost, strict=True) if gone]
+        warnings.warn(
+            f"the data say nothing of {names}: their standard errors are NaN. Columns may be "
+            "collinear or constant, a gate may run away, or the fit may not be at a maximum",
+            UserWarning,
+            stacklevel=3,
+        )
+    if distance > _FAR:
+        warnings.warn(
+            f"the maximum is about {distance:.1g} standard errors away from the fit: X, y, weights "
+            "and groups must be those of fit, and a smaller tol may be needed",
+            UserWarning,
+            stacklevel=3,
+        )
