@@ -30,6 +30,7 @@ from .experts import (
     make_batch,
 )
 from .gates import SoftmaxGate, make_trainer
+from .responses import Gaussian
 
 #: Starts of ``n_init="auto"``, where the mixture itself is cheap to run: more on a small table,
 #: whose optima are many and whose runs cost nothing; an iteration of `_WORK` multiplications
@@ -205,9 +206,11 @@ class Fitting:
         kind, template = LinearBank, Ridge()
         if hasattr(data.target, "codes"):
             kind, template = LogisticBank, LogisticRegression()
-        bank = kind(template, view, data.target, n_experts)
-        rest = data.target, data.weights, data.units, n_experts
-        return train(gate, bank, self.parts.law, *rest)
+        target, law = data.target.stand_in(data.weights), self.parts.law
+        if target is not data.target:
+            law = Gaussian()
+        bank = kind(template, view, target, n_experts)
+        return train(gate, bank, law, target, data.weights, data.units, n_experts)
 
     def _numeric(self):
         """Numeric columns of unit spread that stand in for X."""

@@ -2,12 +2,27 @@
 
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
 
 from ._delegate import innermost, is_distribution
 from .gates import is_estimator
-from .responses import Gaussian, Laplace, StudentT
+from .responses import Gamma, Gaussian, Laplace, Poisson, StudentT
 
-RESPONSES = {"gaussian": Gaussian, "laplace": Laplace, "student_t": StudentT}
+RESPONSES = {
+    "gamma": Gamma,
+    "gaussian": Gaussian,
+    "laplace": Laplace,
+    "poisson": Poisson,
+    "student_t": StudentT,
+}
+
+#: The expert of the regressor's ``experts=None``, by what experts minimise under the law.
+DEFAULT_EXPERTS = {
+    "squares": LinearRegression(),
+    # Newton's method, to the optimum: the other solver crawls where columns differ in scale.
+    "poisson": PoissonRegressor(alpha=0, solver="newton-cholesky", tol=1e-8),
+    "gamma": GammaRegressor(alpha=0, solver="newton-cholesky", tol=1e-8),
+}
 
 
 def resolve_response(response):
@@ -17,6 +32,15 @@ def resolve_response(response):
     response = clone(response)
     response._validate_params()
     return response
+
+
+def default_expert(response):
+    """Return the unfitted regressor that stands for ``experts=None`` under a `response`.
+
+    It may be any, checked or not: estimators say what they are before they are fitted.
+    """
+    law = RESPONSES.get(response, Gaussian) if isinstance(response, str) else response
+    return clone(DEFAULT_EXPERTS[getattr(law, "loss", "squares")])
 
 
 def resolve_experts(experts, n_experts, default, reserved):

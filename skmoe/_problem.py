@@ -102,7 +102,8 @@ class Parts:
         """
         template = self.named[0][1]
         alike = self.specialize and self.clones and len(self.named) > 1
-        if not (alike and is_batched(template, labels)):
+        loss = getattr(self.law, "loss", "squares")
+        if not (alike and is_batched(template, labels, loss)):
             return False
         # A batch has one fit of the transformers of a pipeline, to all rows.
         return last_step(template) is template or isinstance(honesty.way(template), InSample)

@@ -2,17 +2,16 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin, clone
-from sklearn.linear_model import LinearRegression
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._base import BaseMixtureOfExperts, like
 from ._inputs import check_numbers
 from ._mixture import Numbers, concatenate_components
-from ._parts import RESPONSES, resolve_response
+from ._parts import RESPONSES, default_expert, resolve_response
 from ._sklearn import StrOptions
 from ._target import Target
-from .distributions import mixture_median, mixture_std
+from .distributions import MixtureDistribution
 from .responses import Response
 from .routing import keep_top, weighted_mean
 
@@ -30,14 +29,16 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     Parameters
     ----------
     experts : None, estimator or list of (str, estimator), default=None
-        None: linear experts, ``LinearRegression``. One estimator is cloned
+        None: linear experts, ``LinearRegression``; under the laws "poisson" and "gamma"
+        ``PoissonRegressor(alpha=0)`` and ``GammaRegressor(alpha=0)``. One estimator is cloned
         `n_experts` times; its parameters are ``experts__...``. A list mixes experts
         of different kinds, each reachable as ``name__...``; ``"drop"`` in place of an
-        estimator removes it. Clones of ``LinearRegression`` and ``Ridge``, and
-        pipelines that end in one, are solved for all experts in one batch; a
-        pipeline's transformers are then fitted once. ``FrozenEstimator`` keeps a
-        fitted expert as it is. An expert without ``sample_weight`` is fitted to
-        rows drawn, with a seed, in proportion to their weights.
+        estimator removes it. Clones of ``LinearRegression`` and ``Ridge``, or
+        under their own laws of those two regressions, and pipelines that end in one,
+        are solved for all experts in one batch; a pipeline's transformers are then
+        fitted once. ``FrozenEstimator`` keeps a fitted expert as it is. An expert
+        without ``sample_weight`` is fitted to rows drawn, with a seed, in proportion to
+        their weights.
     n_experts : int or "auto", default=4
         Number of clones; ignored for a list. "auto" chooses it: a single expert is cut in
         two, again and again, for as long as BIC falls; where parameters cannot be counted,
@@ -49,8 +50,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         ends in one, or any classifier with ``predict_proba``, which becomes a
         ``ClassifierGate``. A ``HierarchicalGate`` needs as many leaves as there
         are experts. Its parameters are ``gate__...``.
-    response : {"gaussian", "student_t", "laplace"} or response, default="gaussian"
-        The law of y around an expert's prediction: a name, or an object of
+    response : str or response, default="gaussian"
+        The law of y around an expert's prediction: ``"gaussian"``, ``"student_t"``,
+        ``"laplace"``, ``"poisson"`` or ``"gamma"``, or an object of
         :mod:`skmoe.responses`, whose parameters are ``response__...``.
     top_k : int, default=None
         None for a soft mixture. Otherwise only the `top_k` most responsible
@@ -120,7 +122,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         The law.
     dispersion_ : ndarray of shape (n_experts_,) or (n_experts_, n_outputs)
         Scale of each expert's law in the units of y; for the Gaussian its
-        standard deviation. NaN for an expert that is a mixture itself: its whole
+        standard deviation. The squared coefficient of variation for the gamma law, one
+        for the Poisson. NaN for an expert that is a mixture itself: its whole
         density counts.
     law_parameters_ : ndarray of shape (n_experts_, q)
         All parameters of each expert's law: its dispersions, and behind them what else the
@@ -183,6 +186,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     >>> model.predict(X[:2]).shape
     (2,)
     >>> mean, std = model.predict(X[:2], return_std=True)
+    >>> model.predict_interval(X[:2], coverage=0.9).shape
+    (2, 2)
     >>> model.gate_proba(X[:2]).shape
     (2, 2)
     """
@@ -295,20 +300,66 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
             Only if `return_std`.
         """
         mixtures, X = self._averaged(X)
-        top = self.combine == "top"
-        weights, answers, dispersion = self._joined(mixtures, X, top and not return_std)
-        prediction = self._combine(weights, answers, dispersion)
         if not return_std:
-            return self._shaped(X, prediction)
-        mean = weighted_mean(weights, answers)
-        deviations = np.sqrt(self.response_.variance(answers, dispersion))
-        std = mixture_std(weights, answers, deviations, mean)
-        if top:
-            prediction = weighted_mean(*self._joined(mixtures, X, top)[:2])
-        return self._shaped(X, prediction), self._shaped(X, std)
+            return self._shaped(X, self._combined(mixtures, X))
+        dist = self._distribution(mixtures, X)
+        top = self.combine == "top"
+        prediction = self._combined(mixtures, X) if top else self._center(dist)
+        return self._shaped(X, prediction), self._shaped(X, dist.std())
+
+    def predict_dist(self, X):
+        """Distribution of y in each row.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+
+        Returns
+        -------
+        MixtureDistribution
+            Of all experts that `top_k` asks, with ``mean``, ``var``, ``std``, ``pdf``,
+            ``logpdf``, ``cdf``, ``ppf``, ``interval``, ``sample`` and ``mode``. It does not
+            look at `combine`.
+
+        See Also
+        --------
+        skmoe.distributions.MixtureDistribution : What it answers.
+        """
+        mixtures, X = self._averaged(X)
+        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
+        return self._distribution(mixtures, X, self._single, dtype)
+
+    def predict_interval(self, X, coverage=0.9):
+        """Equal-tailed intervals that hold y with a given probability.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        coverage : float, default=0.9
+            That probability, in (0, 1].
+
+        Returns
+        -------
+        ndarray of shape (n, 2) or (n, n_outputs, 2)
+            Lower and upper ends, in the units of y.
+        """
+        return self.predict_dist(X).interval(coverage)
+
+    def _distribution(self, mixtures, X, single=False, dtype=np.float64):
+        components = self._joined(mixtures, X, False)
+        return MixtureDistribution(self.response_, *components, single, dtype)
+
+    def _combined(self, mixtures, X):
+        """Predictions (n, m) as `combine` makes them, asking no more experts than it needs."""
+        if self.combine == "median":
+            return self._center(self._distribution(mixtures, X))
+        return weighted_mean(*self._joined(mixtures, X, self.combine == "top")[:2])
+
+    def _center(self, dist):
+        return dist.ppf(0.5) if self.combine == "median" else dist.mean()
 
     def _joined(self, mixtures, X, top):
-        """Components of several mixtures with equal shares: weights, answers, dispersions."""
+        """Components of several mixtures with equal shares: weights, answers, laws."""
         parts = []
         for mixture in mixtures:
             weights = mixture.weights(X, self.top_k)
@@ -320,11 +371,6 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         """The predictive mixture in each row: what a mixture asks of an expert that is one."""
         mixtures, X = self._averaged(X)
         return self._joined(mixtures, X, False)
-
-    def _combine(self, weights, answers, dispersion):
-        if self.combine == "median":
-            return mixture_median(weights, answers, dispersion, self.response_.cdf)
-        return weighted_mean(weights, answers)
 
     def expert_predict(self, X):
         """Predictions of all experts, for all rows.
@@ -352,7 +398,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
     # ------------------------------------------- what the base leaves to the task
 
     def _default_expert(self):
-        return LinearRegression()
+        return default_expert(self.response)
 
     def _law(self):
         return resolve_response(self.response)
@@ -399,11 +445,14 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         return {"law_parameters": found}
 
     def __sklearn_tags__(self):
-        """Several outputs where the law and all experts take them."""
+        """Several outputs, and y of any sign, where the law and all experts take them."""
         tags = super().__sklearn_tags__()
         experts = [get_tags(part) for part in self._expert_templates()]
         # What is no law is refused by name in `fit`.
         law = RESPONSES.get(self.response) if isinstance(self.response, str) else self.response
         several = getattr(law, "multi_output", True)
         tags.target_tags.multi_output = several and all(e.target_tags.multi_output for e in experts)
+        tags.target_tags.positive_only = getattr(law, "support", (-np.inf,))[0] >= 0 or any(
+            e.target_tags.positive_only for e in experts
+        )
         return tags

@@ -32,6 +32,8 @@ class Target:
         In the units of y.
     standardised : bool
         Whether `values` are y shifted and scaled, or y itself.
+    typical : ndarray of shape (m,) or None
+        Size of y, where it is not standardised.
     """
 
     raw: np.ndarray
@@ -39,6 +41,7 @@ class Target:
     mean: np.ndarray
     scale: np.ndarray
     standardised: bool = True
+    typical: np.ndarray | None = None
 
     @classmethod
     def of(cls, y, weights, standardised=True):
@@ -46,7 +49,8 @@ class Target:
         columns = y.reshape(len(y), -1)
         if not standardised:
             m = columns.shape[1]
-            return cls(y, np.asfortranarray(columns), np.zeros(m), np.ones(m), False)
+            typical = _geometric_means(np.abs(columns), weights)
+            return cls(y, np.asfortranarray(columns), np.zeros(m), np.ones(m), False, typical)
         mean, scale, constant = weighted_location_scale(columns, weights)
         constant |= scale < SMALLEST_SCALE
         scale = np.where(constant, 1.0, scale)
@@ -69,8 +73,14 @@ class Target:
 
     @property
     def scores(self):
-        """What starts tell rows apart by, (n, m)."""
-        return self.values
+        """What starts tell rows apart by, (n, m): y, on nearly logarithmic scale if as it is."""
+        if self.standardised:
+            return self.values
+        return np.sign(self.values) * np.log1p(np.abs(self.values) / self.typical)
+
+    def stand_in(self, weights):
+        """The target of the linear experts that stand in for others where starts are tried."""
+        return self if self.standardised else Target.of(self.scores, weights)
 
     @property
     def blank(self):
@@ -108,6 +118,10 @@ class Labels:
         """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
         return np.column_stack([self.codes, np.eye(len(self.classes))[self.codes]])
 
+    def stand_in(self, weights):
+        """The target of the experts that stand in for others where starts are tried: itself."""
+        return self
+
     @property
     def blank(self):
         """Room for what one expert says of all rows, (n,)."""
@@ -122,6 +136,13 @@ class Labels:
         codes = self.codes if rows is None else self.codes[rows]
         own = proba[np.arange(len(proba)), codes]
         return np.log(np.maximum(own, SMALLEST_PROBABILITY))
+
+
+def _geometric_means(sizes, weights):
+    """Weighted geometric means (m,) of what is positive of (n, m); one where nothing is."""
+    share = (weights / weights.max())[:, None] * (sizes > 0)
+    logs = np.log(np.where(sizes > 0, sizes, 1.0))
+    return np.exp((share * logs).sum(axis=0) / np.maximum(share.sum(axis=0), SMALLEST_SCALE))
 
 
 def predict_numbers(expert, X, n_outputs):

@@ -183,7 +183,7 @@ class Training:
         """Numbers of the experts that repeat y on the rows they were fitted to."""
         trusting = getattr(self.bank, "trusting", [])
         # A constant y is no news to anyone.
-        if not trusting or (self.y is not None and not self.y.any()):
+        if not trusting or (self.y is not None and not np.ptp(self.y, axis=0).any()):
             return []
         deviance = self._deviance(state.parameters)
         wrong = -deviance if deviance.ndim == 2 else deviance.max(axis=2)

@@ -1,6 +1,7 @@
 """The predictive mixture: what the model says of y, row by row."""
 
 from dataclasses import dataclass
+from math import prod
 from numbers import Integral, Real
 from typing import Any
 
@@ -89,6 +90,24 @@ class MixtureDistribution:
         n, _, m = self.means.shape
         return (n,) if self.single else (n, m)
 
+    def take(self, rows):
+        """Distributions of some of the rows.
+
+        Parameters
+        ----------
+        rows : slice, or ndarray of int or bool
+            Which rows.
+
+        Returns
+        -------
+        MixtureDistribution
+            Components without weight have the mean of the heaviest one of their row.
+        """
+        parameters = self.parameters if self.parameters.ndim == 2 else self.parameters[rows]
+        weights = np.asarray(self.weights[rows], dtype=float)
+        means = _without_idle(weights, np.asarray(self.means[rows], dtype=float))
+        return MixtureDistribution(self.law, weights, means, parameters, self.single, self.dtype)
+
     def mean(self):
         """Means of y.
 
@@ -140,12 +159,10 @@ class MixtureDistribution:
         -------
         ndarray of shape (..., n)
         """
-        values, lead = self._spread(y, "y")
-        out = np.empty((*lead, len(self)), self.dtype)
-        for rows, part in self._parts():
-            for level in np.ndindex(lead):
-                out[level][rows] = part.log_density(self._columns(values[level][rows]))
-        return out
+        values = self._spread(y, "y")
+        n_axes = values.ndim - (0 if self.single else 1)
+        out = np.empty(values.shape[:n_axes], self.dtype)
+        return self._mapped(lambda part, block: part.log_density(block), values, out)
 
     def pdf(self, y):
         """Densities, or probabilities, of y, joint over outputs.
@@ -173,7 +190,9 @@ class MixtureDistribution:
         -------
         ndarray of shape (..., n) or (..., n, m)
         """
-        return self._mapped(lambda part, block: part.cdf(block), *self._spread(y, "y"))
+        values = self._spread(y, "y")
+        out = np.empty(values.shape, self.dtype)
+        return self._mapped(lambda part, block: part.cdf(block), values, out)
 
     def ppf(self, q):
         """Quantiles of each output.
@@ -199,7 +218,8 @@ class MixtureDistribution:
         q = np.asarray(q, dtype=float)
         if not ((q >= 0) & (q <= 1)).all():
             raise ValueError("q must be probabilities between 0 and 1, without NaN")
-        return self._mapped(_quantile, *self._spread(q, "q"))
+        values = self._spread(q, "q")
+        return self._mapped(_quantile, values, np.empty(values.shape, self.dtype))
 
     def interval(self, coverage=0.9):
         """Equal-tailed intervals.
@@ -241,45 +261,45 @@ class MixtureDistribution:
         out = np.empty((*self.shape, n), self.dtype)
         for rows, part in self._parts():
             block = out[rows]
-            for some in blocks(n, max(1, BLOCK_ROWS // len(block))):
-                draws = block[..., some]
-                draws[...] = part.sample(some.stop - some.start, rng).reshape(draws.shape)
+            for some in blocks(n, max(1, self._most_rows() // len(block))):
+                draws = part.sample(some.stop - some.start, rng)
+                _store(block, (..., some), draws.reshape(*block.shape[:-1], -1))
         return out
+
+    def _most_rows(self):
+        """Rows that are worked on at once."""
+        _, n_components, m = self.means.shape
+        size = _BLOCK_ENTRIES // max(1, n_components * m)
+        return min(BLOCK_ROWS, max(_FEWEST_ROWS, size))
 
     def _parts(self):
         """Yield slices of rows and the components there."""
-        n, n_components, m = self.means.shape
-        size = _BLOCK_ENTRIES // max(1, n_components * m)
-        for rows in blocks(n, min(BLOCK_ROWS, max(_FEWEST_ROWS, size))):
-            parameters = self.parameters if self.parameters.ndim == 2 else self.parameters[rows]
-            weights = np.asarray(self.weights[rows], dtype=float)
-            means = _without_idle(weights, np.asarray(self.means[rows], dtype=float))
-            yield rows, Components(self.law, weights, means, parameters)
-
-    def _columns(self, values):
-        """Values (b,) or (b, m) as (b, m)."""
-        return values.reshape(len(values), self.means.shape[2])
+        for rows in blocks(len(self), self._most_rows()):
+            some = self.take(rows)
+            yield rows, Components(self.law, some.weights, some.means, some.parameters)
 
     def _filled(self, function):
         """One value (b, m) of each block, put together."""
         out = np.empty(self.shape, self.dtype)
         for rows, part in self._parts():
-            block = out[rows]
-            block[...] = function(part).reshape(block.shape)
+            _store(out, rows, function(part).reshape(out[rows].shape))
         return out
 
-    def _mapped(self, function, values, lead):
-        """A function of each block and its values (b, m), put together."""
-        out = np.empty(values.shape, self.dtype)
+    def _mapped(self, function, values, out):
+        """Fill `out` with a function of blocks and their values; few rows answer many levels."""
+        m = self.means.shape[2]
+        lead = (1, *values.shape[: values.ndim - len(self.shape)])
+        values, target = values[None], out[None]
         for rows, part in self._parts():
-            for level in np.ndindex(lead):
-                block = out[level][rows]
-                found = function(part, self._columns(values[level][rows]))
-                block[...] = found.reshape(block.shape)
+            for some in blocks(prod(lead), max(1, self._most_rows() // len(part))):
+                levels = np.unravel_index(np.arange(some.start, some.stop), lead)
+                index, times = (*levels, rows), some.stop - some.start
+                found = function(part.tiled(times), values[index].reshape(-1, m))
+                _store(target, index, found.reshape(times, len(part), *out.shape[len(lead) :]))
         return out
 
     def _spread(self, values, name):
-        """Values for every row, as a view, and the axes before rows."""
+        """Values (..., n) or (..., n, m), as a view."""
         values = np.asarray(values, dtype=float)
         levels = f"{name}[:, None]" if self.single else f"{name}[:, None, None]"
         try:
@@ -292,7 +312,13 @@ class MixtureDistribution:
                 f"{self.shape}, got the shape {values.shape}; ask for several levels "
                 f"in every row with {levels}"
             )
-        return np.broadcast_to(values, shape), shape[: len(shape) - len(self.shape)]
+        return np.broadcast_to(values, shape)
+
+
+def _store(out, index, values):
+    """Put values in their place; in single precision too large ones are infinite."""
+    with np.errstate(over="ignore"):
+        out[index] = values
 
 
 # A block of rows ---------------------------------------------------------------------------
@@ -314,6 +340,13 @@ class Components:
     weights: np.ndarray
     means: np.ndarray
     parameters: np.ndarray
+
+    def __len__(self):
+        return len(self.weights)
+
+    def tiled(self, times):
+        """The same rows several times over."""
+        return self if times == 1 else self.take(np.tile(np.arange(len(self)), times))
 
     def take(self, rows):
         """The same for some of the rows."""

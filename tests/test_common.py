@@ -75,6 +75,8 @@ THOROUGH = [
     Regressor(response=Gaussian(shared=True)),
     Regressor(response="student_t", n_experts=2),
     Regressor(response="laplace", n_experts=2),
+    Regressor(response="poisson", n_experts=2),
+    Regressor(response="gamma", n_experts=2),
     Regressor(POOLS[Regressor], specialize=False),
     Classifier(POOLS[Classifier], specialize=False),
     Regressor(cv=3),

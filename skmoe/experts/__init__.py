@@ -4,6 +4,7 @@ from .._delegate import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
 from ._folded import FoldedBank
+from ._glm import GlmBank, is_glm
 from ._honest import Honesty, InSample, OutOfFold
 from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
@@ -11,6 +12,7 @@ from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
     "FoldedBank",
+    "GlmBank",
     "Honesty",
     "InSample",
     "LinearBank",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 
-def is_batched(estimator, labels):
+def is_batched(estimator, labels, loss=None):
     """Tell whether clones of an estimator, or of a pipeline's last step, are solved in one batch.
 
     Parameters
@@ -33,9 +35,13 @@ def is_batched(estimator, labels):
     estimator : estimator
     labels : bool
         Whether y are labels.
+    loss : {"squares", "poisson", "gamma"}, optional
+        What an expert has to minimise for its M-step under the law of y; None for any.
     """
     last = last_step(estimator)
-    return is_logistic(last) if labels else is_linear(last)
+    if labels:
+        return is_logistic(last)
+    return (loss in (None, "squares") and is_linear(last)) or is_glm(last, loss)
 
 
 def make_batch(template, view, target, n_experts):
@@ -52,9 +58,10 @@ def make_batch(template, view, target, n_experts):
 
     Returns
     -------
-    LinearBank or LogisticBank
+    LinearBank, LogisticBank or GlmBank
     """
-    kind = LogisticBank if hasattr(target, "codes") else LinearBank
     with naming(f"expert {type(template).__name__}", "fit"):
         prefix, last, view = fit_prefix(template, view, target.raw)
+        kind = GlmBank if is_glm(last) else LinearBank
+        kind = LogisticBank if hasattr(target, "codes") else kind
         return prefix.before(kind(last, view, target, n_experts))

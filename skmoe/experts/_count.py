@@ -1,6 +1,12 @@
 """How many free parameters a fitted expert has."""
 
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    GammaRegressor,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
 
 from .._delegate import last_step
 
@@ -12,7 +18,7 @@ def count_parameters(estimator):
     a multinomial logistic regression is the reference of the others.
     """
     estimator = last_step(estimator)
-    if isinstance(estimator, (LinearRegression, Ridge)):
+    if isinstance(estimator, (LinearRegression, Ridge, PoissonRegressor, GammaRegressor)):
         outputs = 1 if estimator.coef_.ndim == 1 else len(estimator.coef_)
         return estimator.coef_.size + (outputs if estimator.fit_intercept else 0)
     if isinstance(estimator, LogisticRegression):

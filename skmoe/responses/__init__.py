@@ -1,9 +1,11 @@
 """Laws of y given an expert's prediction."""
 
 from ._categorical import Categorical  # noqa: F401 - the classifier's, no public name
+from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
+from ._poisson import Poisson
 from ._response import Response
 from ._student import StudentT
 
-__all__ = ["Gaussian", "Laplace", "Response", "StudentT"]
+__all__ = ["Gamma", "Gaussian", "Laplace", "Poisson", "Response", "StudentT"]

@@ -21,6 +21,8 @@ class Response(BaseEstimator):
         Between what y can be.
     standardises : bool
         Whether y is shifted and scaled before experts and law see it.
+    loss : {"squares", "poisson", "gamma"}
+        What an expert has to minimise: those that minimise another are fitted one by one.
     reweights : bool
         Whether the experts' rows are weighted anew in every iteration, by `working_weights`.
     multi_output : bool
@@ -34,6 +36,7 @@ class Response(BaseEstimator):
     discrete = False
     support = (-np.inf, np.inf)
     standardises = True
+    loss = "squares"
     reweights = False
     multi_output = True
     n_scales = 1

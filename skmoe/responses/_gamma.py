@@ -1,0 +1,187 @@
+"""The gamma law of positive amounts around an expert's prediction."""
+
+import numpy as np
+from scipy import special
+
+from ._response import pooled, weighted_sums
+from ._scale import ScaleFamily
+
+#: Means below this count as this: ratios of y to them stay finite.
+SMALLEST_MEAN = 1e-150
+
+#: Largest dispersion: beyond it a density says nothing.
+_LARGEST = 1e6
+
+#: Shapes above this: differences of special functions are computed by their series.
+_SERIES = 100.0
+
+_NEWTON_STEPS = 8
+
+
+class Gamma(ScaleFamily):
+    r"""Positive amounts whose standard deviation is proportional to their mean.
+
+    .. math:: p(y \mid \mu, \varphi) = \frac{(a / \mu)^a}{\Gamma(a)} \, y^{a - 1} e^{-a y / \mu},
+              \qquad a = 1 / \varphi, \qquad \operatorname{var}(y) = \varphi \mu^2
+
+    where the expert predicts the mean :math:`\mu`, above zero. The dispersion
+    :math:`\varphi`, which is ``dispersion_``, is the square of the coefficient of variation: it
+    has no units, and y times a constant has the same. Several outputs are independent given the
+    expert.
+
+    The dispersion of an expert maximises the objective: its shape a solves
+
+    .. math:: \log a - \psi(a) = \frac{\sum_i r_i d_i + \nu d_0}{\sum_i r_i + \nu}, \qquad
+              d_i = \log \frac{\mu_i}{y_i} + \frac{y_i}{\mu_i} - 1
+
+    for responsibilities × sample weights r. The prior counts as :math:`\nu` = `prior` further
+    rows, whose :math:`d_0 = -\log s^2 - \psi(s^{-2})` puts its mode at the dispersion
+    :math:`s^2`, where s is `prior_scale`.
+
+    Parameters
+    ----------
+    prior : float, default=1.0
+        Strength of the prior of the dispersion in rows; 0 for plain maximum likelihood.
+    prior_scale : float, default=0.1
+        Coefficient of variation that the prior suggests.
+    floor : float, default=1e-3
+        Smallest coefficient of variation: ``dispersion_`` is at least its square.
+    shared : bool, default=False
+        One dispersion for all experts.
+
+    See Also
+    --------
+    Poisson : Counts and rates, which may be zero.
+
+    Notes
+    -----
+    Without `experts`, and for clones of ``GammaRegressor(alpha=0)``, all experts are solved at
+    once and the objective never falls. Others are fitted one by one: those that minimise the
+    gamma deviance or average y; ``GammaRegressor(alpha=...)``, whose penalty grows with the
+    weights and so is none of the objective; and those of least squares (``Ridge``), theirs being
+    no M-step, so that the best iterate is kept. What they predict at or below zero is given next
+    to no density; ``predict`` gives it as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfExpertsRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-2, 2, size=(400, 1))
+    >>> y = rng.gamma(4, np.exp(np.abs(X[:, 0])) / 4)
+    >>> model = MixtureOfExpertsRegressor(n_experts=2, response="gamma", random_state=0)
+    >>> model.fit(X, y).dispersion_.round(1)
+    array([0.2, 0.3])
+    """
+
+    support = (0.0, np.inf)
+    standardises = False
+
+    #: What experts minimise: a batch is a batch of gamma regressions.
+    loss = "gamma"
+
+    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False):
+        self.prior = prior
+        self.prior_scale = prior_scale
+        self.floor = floor
+        self.shared = shared
+
+    def check_target(self, y):
+        if (y <= 0).any():
+            raise ValueError(f"y must be positive with response='gamma', got {y.min():g}")
+
+    def deviance(self, y, mean):
+        np.maximum(mean, SMALLEST_MEAN, out=mean)
+        with np.errstate(over="ignore", under="ignore"):
+            # `log_density` knows of rows that no mean can explain.
+            ratio = np.divide(np.where(y > 0, y, 1.0)[:, None], mean, out=mean)
+            excess = ratio - 1.0
+        # Where both are close, the logarithm of the ratio would lose the digits of their distance.
+        np.log(ratio, out=ratio)
+        close = np.abs(excess) < 0.1
+        ratio[close] = np.log1p(excess[close])
+        excess -= ratio
+        return np.maximum(excess, 0.0, out=excess)
+
+    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+        sums, mass = pooled(weighted_sums(deviance, masses), masses.sum(axis=0), self.shared)
+        mean = (sums + self.prior * self._suggested) / np.maximum(
+            mass + self.prior, np.finfo(float).tiny
+        )
+        return self.confined(1.0 / _shape_of(mean, 1.0 / _LARGEST, self.floor**-2.0))
+
+    @property
+    def _suggested(self):
+        """Deviance of the rows that the prior counts as."""
+        return _gap(self.prior_scale**-2.0)
+
+    def confined(self, parameters):
+        return np.clip(parameters, self.floor**2, _LARGEST)
+
+    def rescaled(self, parameters, scale):
+        return np.array(parameters, dtype=float)
+
+    def log_density(self, deviance, parameters, y):
+        shape, inside = 1.0 / parameters, y > 0
+        log_y = np.log(y, out=np.full(y.shape, np.inf), where=inside)
+        peak = _height(shape).sum(axis=-1) - log_y.sum(axis=1)[:, None]
+        return peak - (deviance * shape).sum(axis=2)
+
+    def penalty(self, parameters, quadratic):
+        shape = 1.0 / self._kept(parameters)
+        return float(self.prior * (shape * self._suggested - _height(shape)).sum())
+
+    def variance(self, mean, parameters):
+        return parameters * np.square(mean)
+
+    def mode(self, mean, parameters):
+        return np.maximum(1.0 - parameters, 0.0) * mean
+
+    def cdf(self, y, mean, parameters):
+        shape, scale = _shape_and_scale(mean, parameters)
+        return special.gammainc(shape, np.maximum(y[:, None], 0.0) / scale)
+
+    def ppf(self, q, mean, parameters):
+        shape, scale = _shape_and_scale(mean, parameters)
+        return special.gammaincinv(shape, q[:, None]) * scale
+
+    def sample(self, mean, parameters, rng):
+        return rng.gamma(*_shape_and_scale(mean, parameters))
+
+
+def _shape_and_scale(mean, parameters):
+    return 1.0 / parameters, np.maximum(mean, SMALLEST_MEAN) * parameters
+
+
+def _height(shape):
+    """``a log a - a - log gamma(a)``: the log-density of log y at its peak."""
+    direct = special.xlogy(shape, shape) - shape - special.gammaln(shape)
+    inverse = 1.0 / np.maximum(shape, _SERIES)
+    rest = inverse * (1 / 12 - inverse**2 * (1 / 360 - inverse**2 / 1260))
+    series = -0.5 * np.log(2.0 * np.pi * inverse) - rest
+    return np.where(shape > _SERIES, series, direct)
+
+
+def _gap(shape):
+    """``log a - digamma(a)``: the slope of `_height`, which falls from infinity to zero."""
+    inverse = 1.0 / np.maximum(shape, _SERIES)
+    series = inverse * (0.5 + inverse * (1 / 12 - inverse**2 * (1 / 120 - inverse**2 / 252)))
+    return np.where(shape > _SERIES, series, np.log(shape) - special.digamma(shape))
+
+
+def _gap_slope(shape):
+    """Derivative of `_gap`, negative."""
+    inverse = 1.0 / np.maximum(shape, _SERIES)
+    series = -(inverse**2) * (0.5 + inverse * (1 / 6 - inverse**2 / 30))
+    return np.where(shape > _SERIES, series, 1.0 / shape - special.polygamma(1, shape))
+
+
+def _shape_of(mean_deviance, least, most):
+    """The shape between two bounds whose `_gap` is nearest to a mean deviance, elementwise."""
+    goal = np.clip(mean_deviance, _gap(most), _gap(least))
+    shape = (1.0 + np.sqrt(1.0 + 4.0 / 3.0 * goal)) / (4.0 * goal)
+    for _ in range(_NEWTON_STEPS):
+        # In logarithms the function is nearly a line.
+        gap = _gap(shape)
+        shape = shape * np.exp(gap * np.log(goal / gap) / (shape * _gap_slope(shape)))
+    return np.clip(shape, least, most)
