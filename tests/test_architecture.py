@@ -37,7 +37,7 @@ LAYERS = [
     "gates experts responses em._start _delegate",
     "_mixture _training _folding _search _growth _problem _fitting",
     "_parts _inputs _notices _criteria _base _regressor _classifier",
-    "datasets inspection _cli __main__",
+    "datasets inspection metrics _cli __main__",
 ]
 ROOMS = [
     Room(f"skmoe.{name}", layer) for layer, names in enumerate(LAYERS) for name in names.split()

@@ -493,6 +493,16 @@ def test_components_without_weight_do_not_matter(law, rng, idle):
     assert_array_equal(routed.sample(50, 0), dist.sample(50, 0))
 
 
+def test_an_infinite_density_without_weight_does_not_matter():
+    class Shaped(ScipyLaw):
+        def frozen(self, mean, shape):
+            return stats.gamma(shape, scale=mean / shape)
+
+    means, shapes = np.ones((1, 2, 1)), np.array([[1.0], [0.5]])
+    dist = MixtureDistribution(Shaped(), np.array([[1.0, 0.0]]), means, shapes, True)
+    assert dist.pdf(0.0)[0] == pytest.approx(1.0)
+
+
 def test_components_are_drawn_as_often_as_they_weigh(rng):
     weights = np.array([[0.0, 0.3, 0.0, 0.7, 0.0]])
     means = np.arange(5.0)[None, :, None]

@@ -24,7 +24,8 @@ PUBLIC = {
     "skmoe.inspection": "ConvergenceDisplay GateDisplay ExpertUsageDisplay"
     " PredictiveDensityDisplay GateTreeDisplay PathDisplay export_gate_text"
     " Summary bootstrap likelihood_ratio_test summary",
-    "skmoe.metrics": "log_score crps interval_coverage log_score_scorer crps_scorer",
+    "skmoe.metrics": "log_score crps interval_coverage pit log_score_scorer crps_scorer",
+    "skmoe.distributions": "MixtureDistribution",
     "skmoe.datasets": "make_moe_regression make_moe_classification make_robot_arm",
 }
 API_PAGE = Path(__file__).parents[1] / "docs" / "api.rst"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from skmoe.distributions import mixture_median, mixture_std
+from skmoe.distributions import MixtureDistribution
 from skmoe.responses import Gaussian
 from skmoe.routing import keep_top, largest, route, weighted_mean, weighted_vote
 
@@ -51,7 +51,7 @@ def test_gaussian_floor():
 def test_standard_deviation_is_within_plus_between(answers, rng):
     _, mean, dispersion, weights = answers
     center = weighted_mean(weights, mean)
-    found = mixture_std(weights, mean, dispersion, center)
+    found = MixtureDistribution(Gaussian(), weights, mean, dispersion, False).std()
     second = np.einsum("nk,nkm->nm", weights, dispersion**2 + mean**2)
     np.testing.assert_allclose(found**2, second - center**2, rtol=1e-10)
 
@@ -59,7 +59,7 @@ def test_standard_deviation_is_within_plus_between(answers, rng):
 def test_median_halves_the_mixture(answers):
     _, mean, dispersion, weights = answers
     weights[0] = [0.0, 1.0, 0.0]
-    found = mixture_median(weights, mean, dispersion, Gaussian().cdf)
+    found = MixtureDistribution(Gaussian(), weights, mean, dispersion, False).ppf(0.5)
     np.testing.assert_allclose(found[0], mean[0, 1], rtol=1e-12)
     for i, j in [(1, 0), (2, 1), (3, 0)]:
 
