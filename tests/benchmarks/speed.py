@@ -13,7 +13,7 @@ from tests.benchmarks import _threads  # noqa: F401
 
 # isort: split
 
-from tests.benchmarks import fits, iteration, memory, routing, versus_flexmix, wrapped
+from tests.benchmarks import fits, iteration, memory, quantiles, routing, versus_flexmix, wrapped
 from tests.benchmarks._timing import run_and_print
 
 TABLES = (
@@ -23,6 +23,7 @@ TABLES = (
     | wrapped.TABLES
     | routing.TABLES
     | fits.TABLES
+    | quantiles.TABLES
 )
 
 if __name__ == "__main__":
