@@ -326,8 +326,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         skmoe.distributions.MixtureDistribution : What it answers.
         """
         mixtures, X = self._averaged(X)
-        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
-        return self._distribution(mixtures, X, self._single, dtype)
+        components = self._joined(mixtures, X, False)
+        dtype = like(X, components[1]).dtype
+        return MixtureDistribution(self.response_, *components, self._single, dtype)
 
     def predict_interval(self, X, coverage=0.9):
         """Equal-tailed intervals that hold y with a given probability.
@@ -345,9 +346,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         """
         return self.predict_dist(X).interval(coverage)
 
-    def _distribution(self, mixtures, X, single=False, dtype=np.float64):
+    def _distribution(self, mixtures, X):
+        """What `predict_dist` returns, in double precision and with an axis of outputs."""
         components = self._joined(mixtures, X, False)
-        return MixtureDistribution(self.response_, *components, single, dtype)
+        return MixtureDistribution(self.response_, *components, single=False)
 
     def _combined(self, mixtures, X):
         """Predictions (n, m) as `combine` makes them, asking no more experts than it needs."""
