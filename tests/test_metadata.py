@@ -377,7 +377,7 @@ def forbids(tags):
             {"sparse", "outputs"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_the_mixture_takes_what_all_its_parts_take(params, expected, table):
     X, y, _ = table
