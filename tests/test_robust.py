@@ -296,6 +296,11 @@ def test_several_outputs_share_the_degrees_of_freedom(rng):
     assert model.predict(X, return_std=True)[1].shape == (4000, 2)
 
 
+@pytest.mark.parametrize("df", [2.01, 500.0])
+def test_degrees_of_freedom_that_are_given_stay(df, two_lines):
+    assert_array_equal(regressor(StudentT(df=df)).fit(*two_lines).response_.df_, [df, df])
+
+
 def test_parameters_are_counted(two_lines):
     X, y = two_lines
     counts = {}
