@@ -14,8 +14,10 @@ BLOCK_ROWS = 4096
 #: Rows whose products of pairs of columns are held at once.
 _PAIRED_ROWS = 512
 
-#: Of columns of weights, at least the number of columns over this make shared products pay.
-_FEW_WEIGHTS = 3
+#: Shared products pay from so many columns of weights on, and where there is one for every
+#: three columns of the matrix.
+_MANY_WEIGHTS = 10
+_COLUMNS_A_WEIGHT = 3
 
 #: A Cholesky pivot of a unit-diagonal matrix below this marks dependent columns.
 _PIVOT_FLOOR = 1e-6
@@ -123,7 +125,7 @@ def weighted_grams(matrix, weights, beside=None):
     """
     p = matrix.shape[1]
     width = p + (0 if beside is None else beside.shape[1])
-    shared = weights.shape[1] * _FEW_WEIGHTS >= width
+    shared = weights.shape[1] >= max(_MANY_WEIGHTS, width / _COLUMNS_A_WEIGHT)
     fold = _sums_of_pairs if shared else _sums_one_by_one
     return fold(_transposed_blocks(matrix, beside, width, shared), width, weights)
 

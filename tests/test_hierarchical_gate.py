@@ -724,13 +724,11 @@ def test_weights_are_repetition_in_a_mixture(labels, rng):
     kind = MixtureOfExpertsClassifier if labels else MixtureOfExpertsRegressor
     model = kind(n_experts=4, gate=HierarchicalGate(), n_init=2, random_state=0)
     method = "predict_proba" if labels else "predict"
-    # Over a hundred accelerated steps in a flat direction amplify the last digits.
-    for accelerate, atol in [(False, 1e-9), (True, 1e-2)]:
+    for accelerate, atol in [(True, 1e-5), (False, 1e-9)]:
         model.set_params(accelerate=accelerate)
         weighted = clone(model).fit(X, y, sample_weight=weights)
         repeated = clone(model).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
         assert_allclose(getattr(weighted, method)(X), getattr(repeated, method)(X), atol=atol)
-        assert_allclose(weighted.lower_bound_, repeated.lower_bound_, atol=model.tol)
 
 
 def test_scale_and_shift_make_no_difference_to_a_mixture():
