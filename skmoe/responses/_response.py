@@ -1,12 +1,14 @@
 """What every law of y answers to."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._numerics import column_dots
 
 
-class Response(BaseEstimator):
+class Response(ABC, BaseEstimator):
     """Law of y around an expert's prediction: what a law of one's own derives from.
 
     A law has `parameters` of shape (K, q), all of them positive: the dispersions of m outputs
@@ -54,6 +56,7 @@ class Response(BaseEstimator):
             Saying what y must be.
         """
 
+    @abstractmethod
     def deviance(self, y, mean):
         """Return what density and dispersion are made of, zero where an expert hits y.
 
@@ -68,7 +71,6 @@ class Response(BaseEstimator):
         ndarray of shape (n, K, m)
             Not negative.
         """
-        raise NotImplementedError
 
     def working_weights(self, deviance, parameters):
         """Return the factors of the weights that experts are fitted with.
@@ -85,8 +87,9 @@ class Response(BaseEstimator):
         -------
         ndarray of shape (n, K)
         """
-        raise NotImplementedError
+        return np.ones(deviance.shape[:2])
 
+    @abstractmethod
     def fit_dispersion(self, deviance, masses, quadratic, old=None):
         """Return the parameters that maximise the objective given the means, or raise it.
 
@@ -104,8 +107,8 @@ class Response(BaseEstimator):
         -------
         ndarray of shape (K, q)
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def log_density(self, deviance, parameters, y):
         """Return log-densities, joint over outputs.
 
@@ -121,8 +124,8 @@ class Response(BaseEstimator):
         ndarray of shape (n, K)
             Nats.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def penalty(self, parameters, quadratic):
         """Return what priors and the experts' own penalties take from the objective.
 
@@ -135,7 +138,6 @@ class Response(BaseEstimator):
         -------
         float
         """
-        raise NotImplementedError
 
     def confined(self, parameters):
         """Return parameters within the bounds of the law.
@@ -211,6 +213,7 @@ class Response(BaseEstimator):
         """
         return self.log_density(self.deviance(y, mean.copy()), parameters, y)
 
+    @abstractmethod
     def cdf(self, y, mean, parameters):
         """Return the distribution functions of each output.
 
@@ -224,8 +227,8 @@ class Response(BaseEstimator):
         -------
         ndarray of shape (n, K, m)
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def ppf(self, q, mean, parameters):
         """Return the quantiles of each output.
 
@@ -240,7 +243,6 @@ class Response(BaseEstimator):
         -------
         ndarray of shape (n, K, m)
         """
-        raise NotImplementedError
 
     def mode(self, mean, parameters):
         """Return where the density is highest.
@@ -256,6 +258,7 @@ class Response(BaseEstimator):
         """
         return mean
 
+    @abstractmethod
     def variance(self, mean, parameters):
         """Return the variances of y around the prediction.
 
@@ -269,8 +272,8 @@ class Response(BaseEstimator):
         ndarray of shape (n, K, m)
             Or one that broadcasts to it.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, mean, parameters, rng):
         """Draw y once for each row.
 
@@ -284,7 +287,6 @@ class Response(BaseEstimator):
         -------
         ndarray of shape (n, m)
         """
-        raise NotImplementedError
 
     def count_parameters(self, parameters):
         """Return the number of free parameters.

@@ -1,0 +1,107 @@
+"""Modes of a mixture, by an ascent from every component."""
+
+import numpy as np
+from scipy.special import ndtri
+
+#: Most rounds, and the step of differences relative to the scale.
+_ROUNDS = 50
+_DIFFERENCE = 1e-4
+_SHORTER = (1.0, 0.25, 0.06, 0.015)
+
+
+def highest(part):
+    """Points (b, m) of highest density, the best of what ascents from each component reach."""
+    starts = np.broadcast_to(part.law.mode(part.means, part.parameters), part.means.shape)
+    spreads = _spreads(part)
+    best = starts[:, 0].copy()
+    top = np.full(len(best), -np.inf)
+    climb = _climb_whole if part.law.discrete else _climb
+    for k, weight in enumerate(part.weights.T):
+        rows = np.flatnonzero(weight > 0)
+        x, height = climb(part.take(rows), starts[rows, k].copy(), spreads[rows, k])
+        higher = height > top[rows]
+        best[rows[higher]], top[rows[higher]] = x[higher], height[higher]
+    return best
+
+
+def _spreads(part):
+    """Scales (b, C, m) of the components, from their quartiles, which all laws have."""
+    lower, upper = (part.quantiles(np.full_like(part.means[:, 0], level)) for level in (0.25, 0.75))
+    spread = (upper - lower) / (ndtri(0.75) - ndtri(0.25))
+    finest = np.maximum(np.abs(part.means) * 1e-8, np.finfo(float).tiny)
+    return np.maximum(np.where(np.isfinite(spread), spread, 0.0), finest)
+
+
+def _climb(part, x, spread):
+    """Ascend from x (b, m), output by output, by Newton steps that never descend."""
+    height = part.log_density(x)
+    active = np.arange(len(x))
+    for _ in range(_ROUNDS):
+        if not len(active):
+            break
+        some, at, here = part.take(active), x[active], height[active]
+        moved = np.zeros_like(at)
+        for j in range(at.shape[1]):
+            step = _newton(some, at, here, j, spread[active, j])
+            here, moved[:, j] = _stepped(some, at, here, j, step)
+        x[active], height[active] = at, here
+        active = active[(np.abs(moved) > 1e-6 * spread[active]).any(axis=1)]
+    return x, height
+
+
+def _newton(part, x, height, j, spread):
+    """Steps (b,) of output j towards where the slope of the log-density vanishes."""
+    h = _DIFFERENCE * spread
+    ahead, behind = (part.log_density(_shifted(x, j, sign * h)) for sign in (1.0, -1.0))
+    with np.errstate(all="ignore"):
+        slope, bend = (ahead - behind) / (2 * h), (ahead - 2 * height + behind) / h**2
+        uphill = np.sign(ahead - behind) * spread
+        step = np.where(bend < 0, -slope / bend, uphill)
+    # Next to the end of the support a difference is infinite.
+    step = np.where(np.isfinite(step), step, np.nan_to_num(uphill))
+    return np.clip(step, -4 * spread, 4 * spread)
+
+
+def _stepped(part, x, height, j, step):
+    """Move x along output j where it gains; return the heights and the moves."""
+    start, moved = x[:, j].copy(), np.zeros_like(step)
+    for shorter in _SHORTER:
+        waiting = np.flatnonzero((moved == 0) & (step != 0))
+        if not len(waiting):
+            break
+        trial = _shifted(x[waiting], j, shorter * step[waiting])
+        reached = part.take(waiting).log_density(trial)
+        gained = reached > height[waiting]
+        rows = waiting[gained]
+        x[rows], moved[rows] = trial[gained], shorter * step[rows]
+        height = height.copy()
+        height[rows] = reached[gained]
+    return height, x[:, j] - start
+
+
+def _climb_whole(part, x, spread):
+    """Ascend from whole numbers x (b, m): strides double as long as they gain."""
+    height = part.log_density(x)
+    stride, active = np.ones_like(x), np.arange(len(x))
+    while len(active):
+        some, at, here, length = part.take(active), x[active], height[active], stride[active]
+        gained = np.zeros(at.shape, dtype=bool)
+        for j in range(at.shape[1]):
+            for sign in (1.0, -1.0):
+                trial = _shifted(at, j, sign * length[:, j])
+                reached = some.log_density(trial)
+                better = reached > here
+                at[better], here[better] = trial[better], reached[better]
+                gained[:, j] |= better
+        x[active], height[active] = at, here
+        ends = (~gained & (length <= 1)).all(axis=1)
+        stride[active] = np.where(gained, 2 * length, np.maximum(np.floor(length / 2), 1))
+        active = active[~ends]
+    return x, height
+
+
+def _shifted(x, j, step):
+    """A copy of x (b, m) with output j moved by steps (b,)."""
+    x = x.copy()
+    x[:, j] += step
+    return x
