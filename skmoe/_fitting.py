@@ -9,7 +9,7 @@ from sklearn.utils.parallel import Parallel
 
 from ._delegate import last_step
 from ._design import View
-from ._errors import PartError
+from ._errors import PartError, naming
 from ._features import numeric_features
 from ._folding import FoldTraining, can_fold
 from ._folds import unit_folds
@@ -30,7 +30,7 @@ from .experts import (
     make_batch,
 )
 from .gates import SoftmaxGate, make_trainer
-from .responses import Gaussian
+from .responses import Gaussian, LogLinear
 
 #: Starts of ``n_init="auto"``, where the mixture itself is cheap to run: more on a small table,
 #: whose optima are many and whose runs cost nothing; an iteration of `_WORK` multiplications
@@ -174,9 +174,19 @@ class Fitting:
             rest = parts.named, expert_view, target, parallel, offset, parts.params, honesty
             fits = [number for _, number in parts.components]
             bank = WrappedBank(*rest) if parts.specialize else PooledBank(*rest, fits=fits)
-        trained = train(gate, bank, parts.law, target, data.weights, data.units, n_experts)
+        law = self._law(expert_view)
+        trained = train(gate, bank, law, target, data.weights, data.units, n_experts)
         trained.names = parts.names
         return trained
+
+    def _law(self, view):
+        """The law, on the training rows if its dispersion depends on them."""
+        law = self.parts.law
+        if law.dispersion == "constant":
+            return law
+        with naming("response with dispersion='linear'", "fit"):
+            n_outputs = self.data.target.values.shape[1]
+            return LogLinear(law, view.X, self.data.weights, n_outputs)
 
     def _batch(self, honesty, view, n_experts):
         """The bank of clones that are solved at once, out of fold where that is asked for."""

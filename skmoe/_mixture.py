@@ -14,6 +14,7 @@ from ._errors import naming
 from ._sklearn import take
 from ._target import SMALLEST_PROBABILITY, n_rows, predict_numbers, predict_probabilities
 from .em._engine import e_step
+from .responses import row_parameters
 from .routing import route
 
 
@@ -24,6 +25,7 @@ class Numbers:
     law: Any
     parameters: np.ndarray
     n_outputs: int
+    scaler: Any = None
 
     @property
     def width(self):
@@ -34,9 +36,16 @@ class Numbers:
         """Predictions (n, m)."""
         return predict_numbers(expert, X, self.n_outputs)
 
-    def log_density(self, y, answers):
+    def parameters_at(self, X):
+        """Parameters of the law: (K, q), or (n, K, q) where dispersions depend on X."""
+        if self.scaler is None:
+            return self.parameters
+        with naming("response with dispersion='linear'", "prediction"):
+            return row_parameters(self.parameters, self.scaler.transform(X), self.n_outputs)
+
+    def log_density(self, X, y, answers):
         """Log-densities (n, K) of y, (n, m), in its own units."""
-        return self.law.log_density(self.law.deviance(y, answers), self.parameters, y)
+        return self.law.log_density(self.law.deviance(y, answers), self.parameters_at(X), y)
 
     def own_log_density(self, expert, X, y):
         """Log-densities (n,) under an expert that is a distribution of its own, else None."""
@@ -58,7 +67,7 @@ class Classes:
         """Probabilities (n, n_classes)."""
         return predict_probabilities(expert, X, self.classes)
 
-    def log_density(self, codes, answers):
+    def log_density(self, X, codes, answers):
         """Log-probabilities (n, K) of the coded labels, (n,)."""
         own = np.take_along_axis(answers, codes[:, None, None], axis=2)[:, :, 0]
         return np.log(np.maximum(own, SMALLEST_PROBABILITY))
@@ -157,16 +166,17 @@ class Mixture:
         -------
         weights : ndarray of shape (n, C)
         answers : ndarray of shape (n, C, m)
-        parameters : ndarray of shape (C, q)
+        parameters : ndarray of shape (C, q) or (n, C, q)
             Of the law.
             An expert that is a mixture itself stands here with all its components.
         """
-        whole = weights, self.answers(X, weights), self.question.parameters
+        parameters = self.question.parameters_at(select(X, self.expert_columns))
+        whole = weights, self.answers(X, weights), parameters
         inner = [k for k, (_, expert) in enumerate(self.experts) if is_distribution(expert)]
         if not inner:
             return whole
         kept = np.setdiff1d(np.arange(len(self.experts)), inner)
-        parts = [(weights[:, kept], whole[1][:, kept], whole[2][kept])]
+        parts = [(weights[:, kept], whole[1][:, kept], parameters[..., kept, :])]
         parts += [self._inner(k, X, weights[:, k]) for k in inner]
         return concatenate_components(parts)
 
@@ -179,8 +189,9 @@ class Mixture:
 
     def log_density(self, X, y, weights):
         """Log-densities (n, K) of y under each expert, asked where `weights` are positive."""
-        out = self.question.log_density(y, self.answers(X, weights))
+        answers = self.answers(X, weights)
         X = select(X, self.expert_columns)
+        out = self.question.log_density(X, y, answers)
         for k, (name, expert) in enumerate(self.experts):
             with naming(f"expert {name!r}", "prediction"):
                 own = self.question.own_log_density(expert, X, y)
@@ -202,12 +213,15 @@ class Mixture:
 
 
 def concatenate_components(parts):
-    """Join weights (n, C), answers (n, C, m) and laws (C, q) of several mixtures."""
+    """Join weights (n, C), answers (n, C, m) and laws, (C, q) or (n, C, q), of several mixtures."""
     weights, answers, parameters = zip(*parts, strict=True)
+    if any(each.ndim == 3 for each in parameters):
+        n = len(weights[0])
+        parameters = [np.broadcast_to(each, (n, *each.shape[-2:])) for each in parameters]
     return (
         np.concatenate(weights, axis=1),
         np.concatenate(answers, axis=1),
-        np.concatenate(parameters, axis=0),
+        np.concatenate(parameters, axis=-2),
     )
 
 

@@ -1,7 +1,7 @@
 """The regressor."""
 
 import numpy as np
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -126,8 +126,14 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         for the Poisson. NaN for an expert that is a mixture itself: its whole
         density counts.
     law_parameters_ : ndarray of shape (n_experts_, q)
-        All parameters of each expert's law: its dispersions, and behind them what else the
-        law estimates, such as degrees of freedom.
+        All parameters of each expert's law: its dispersions, behind them what else the
+        law estimates, such as degrees of freedom, and the exponentials of `dispersion_coef_`.
+    dispersion_coef_ : ndarray of shape (n_experts_, p) or None
+        With a response whose ``dispersion="linear"``: what one standard deviation of each of
+        the columns that experts see adds to the logarithm of an expert's dispersion;
+        ``dispersion_`` then is that of a row whose columns have their means.
+    dispersion_scaler_ : object or None
+        Its ``transform(X)`` turns these columns into standard deviations, cut off at three.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; of the groups,
         where they are given.
@@ -428,14 +434,16 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
 
     def _question(self, law_parameters):
         n_outputs = 1 if self._single else self.dispersion_.shape[1]
-        return Numbers(self.response_, law_parameters, n_outputs)
+        return Numbers(self.response_, law_parameters, n_outputs, self.dispersion_scaler_)
 
     def _count_dispersions(self):
         return self.response_.count_parameters(self.law_parameters_)
 
     def _store_law(self, training, parameters):
         self.law_parameters_ = found = self._law_of(training, parameters)["law_parameters"]
-        self.response_ = clone(training.law).remember(found)
+        self.response_ = training.law.fitted(found)
+        self.dispersion_scaler_ = training.law.scaler
+        self.dispersion_coef_ = training.law.coefficients(found)
         scales = found[:, : len(training.target.scale)]
         self.dispersion_ = scales[:, 0] if training.target.single else scales
 

@@ -142,7 +142,8 @@ class Training:
         even = np.full((len(self.weights), self.n_experts), 1.0 / self.n_experts, order="F")
         parameters, deviance = self._m_step(even, None, None)
         if parameters.dispersion is not None:
-            spread = parameters.dispersion * factors[:, None]
+            spread = parameters.dispersion.copy()
+            spread[:, : self.y.shape[1]] *= factors[:, None]
             parameters = replace(parameters, dispersion=spread)
         return self._expect(parameters, deviance, None).expected
 

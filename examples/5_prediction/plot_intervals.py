@@ -18,6 +18,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from skmoe import MixtureOfExpertsRegressor
 from skmoe.metrics import crps, interval_coverage, log_score, pit
+from skmoe.responses import Gaussian
 
 
 def draw(n, rng):
@@ -53,6 +54,24 @@ for name, ends in {"mixture": dist.interval(0.9), "forest": around}.items():
         f"width just left of zero {np.diff(ends[close]).mean():.1f}"
     )
 print(f"log-score {log_score(y_test, dist):.2f} nats a row, CRPS {crps(y_test, dist):.2f}")
+
+# %%
+# Errors that grow within an expert
+# ---------------------------------
+# An expert whose dispersion is constant is too wide in one place and too narrow in another; the
+# model above spends two more experts on the left branch alone. Three are enough where dispersions
+# depend on x.
+
+for dispersion in ("constant", "linear"):
+    law = Gaussian(dispersion=dispersion)
+    three = MixtureOfExpertsRegressor(n_experts=3, response=law, random_state=0).fit(X, y)
+    ends = three.predict_interval(X_test)
+    far, near = X_test[:, 0] < -2, np.abs(X_test[:, 0] + 0.5) < 0.5
+    print(
+        f"{dispersion:8s} log-score {log_score(y_test, three.predict_dist(X_test)):.2f}; 90% "
+        f"intervals cover {interval_coverage(y_test[far], ends[far]):.0%} where x < -2, "
+        f"{interval_coverage(y_test[near], ends[near]):.0%} between -1 and 0"
+    )
 
 # %%
 # What is most likely

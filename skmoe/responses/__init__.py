@@ -4,6 +4,7 @@ from ._categorical import Categorical  # noqa: F401 - the classifier's, no publi
 from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
+from ._loglinear import LogLinear, row_parameters  # noqa: F401 - what trains and asks them
 from ._poisson import Poisson
 from ._response import Response
 from ._student import StudentT

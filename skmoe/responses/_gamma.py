@@ -17,6 +17,9 @@ _SERIES = 100.0
 
 _NEWTON_STEPS = 8
 
+#: Newton's method ends at this relative error.
+_ENOUGH = 1e-13
+
 
 class Gamma(ScaleFamily):
     r"""Positive amounts whose standard deviation is proportional to their mean.
@@ -48,6 +51,11 @@ class Gamma(ScaleFamily):
         Smallest coefficient of variation: ``dispersion_`` is at least its square.
     shared : bool, default=False
         One dispersion for all experts.
+    dispersion : {"constant", "linear"}, default="constant"
+        "linear": the logarithm of an expert's dispersion is linear in x too, in columns that are
+        standardised and cut off at three standard deviations.
+    dispersion_alpha : float, default=10.0
+        Strength of the L2 penalty on the coefficients of "linear", in rows.
 
     See Also
     --------
@@ -76,15 +84,28 @@ class Gamma(ScaleFamily):
 
     support = (0.0, np.inf)
     standardises = False
+    precision_power = 1
+    deviance_power = 1
 
     #: What experts minimise: a batch is a batch of gamma regressions.
     loss = "gamma"
 
-    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False):
+    def __init__(
+        self,
+        prior=1.0,
+        *,
+        prior_scale=0.1,
+        floor=1e-3,
+        shared=False,
+        dispersion="constant",
+        dispersion_alpha=10.0,
+    ):
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
         self.shared = shared
+        self.dispersion = dispersion
+        self.dispersion_alpha = dispersion_alpha
 
     def check_target(self, y):
         if (y <= 0).any():
@@ -103,12 +124,27 @@ class Gamma(ScaleFamily):
         excess -= ratio
         return np.maximum(excess, 0.0, out=excess)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None):
-        sums, mass = pooled(weighted_sums(deviance, masses), masses.sum(axis=0), self.shared)
-        mean = (sums + self.prior * self._suggested) / np.maximum(
-            mass + self.prior, np.finfo(float).tiny
-        )
-        return self.confined(1.0 / _shape_of(mean, 1.0 / _LARGEST, self.floor**-2.0))
+    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
+        mass = masses.sum(axis=0)
+        # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
+        prior = max(self.prior, np.finfo(float).tiny)
+
+        def mean(values, of_prior):
+            sums, total = pooled(weighted_sums(values, masses), mass, self.shared)
+            return (sums + prior * of_prior) / (total + prior)
+
+        gap, slope = _gap, _gap_slope
+        if stretches is not None:
+            stretch = stretches[:, :, None]
+
+            def gap(shape):
+                return mean(_gap(shape / stretch) / stretch, _gap(shape))
+
+            def slope(shape):
+                return mean(_gap_slope(shape / stretch) / stretch**2, _gap_slope(shape))
+
+        goal = mean(self.unstretched(deviance, stretches), self._suggested)
+        return self.confined(1.0 / _shape_of(goal, gap, slope, 1.0 / _LARGEST, self.floor**-2.0))
 
     @property
     def _suggested(self):
@@ -130,6 +166,11 @@ class Gamma(ScaleFamily):
     def penalty(self, parameters, quadratic):
         shape = 1.0 / self._kept(parameters)
         return float(self.prior * (shape * self._suggested - _height(shape)).sum())
+
+    def dispersion_scores(self, deviance, parameters):
+        shape = 1.0 / parameters
+        slope = shape * (deviance - _gap(shape))
+        return slope.sum(axis=2), -(shape * shape * _gap_slope(shape)).sum(axis=2)
 
     def variance(self, mean, parameters):
         return parameters * np.square(mean)
@@ -176,12 +217,15 @@ def _gap_slope(shape):
     return np.where(shape > _SERIES, series, 1.0 / shape - special.polygamma(1, shape))
 
 
-def _shape_of(mean_deviance, least, most):
-    """The shape between two bounds whose `_gap` is nearest to a mean deviance, elementwise."""
-    goal = np.clip(mean_deviance, _gap(most), _gap(least))
+def _shape_of(goal, gap_of, slope_of, least, most):
+    """The shape between two bounds whose gap is nearest to the goal, elementwise."""
+    goal = np.clip(goal, gap_of(np.full_like(goal, most)), gap_of(np.full_like(goal, least)))
     shape = (1.0 + np.sqrt(1.0 + 4.0 / 3.0 * goal)) / (4.0 * goal)
     for _ in range(_NEWTON_STEPS):
         # In logarithms the function is nearly a line.
-        gap = _gap(shape)
-        shape = shape * np.exp(gap * np.log(goal / gap) / (shape * _gap_slope(shape)))
+        gap = gap_of(shape)
+        error = np.log(goal / gap)
+        if np.abs(error).max() < _ENOUGH:
+            break
+        shape = shape * np.exp(gap * error / (shape * slope_of(shape)))
     return np.clip(shape, least, most)

@@ -36,6 +36,11 @@ class Gaussian(ScaleFamily):
         Smallest standard deviation, relative to that of y.
     shared : bool, default=False
         One dispersion for all experts.
+    dispersion : {"constant", "linear"}, default="constant"
+        "linear": the logarithm of an expert's dispersion is linear in x too, in columns that are
+        standardised and cut off at three standard deviations.
+    dispersion_alpha : float, default=10.0
+        Strength of the L2 penalty on the coefficients of "linear", in rows.
     n_scales : int, default=1
         Dispersions that each expert carries, with ``specialize=False``: it then counts as
         so many experts that share one fit, each with gate weights of its own, and errors may
@@ -53,20 +58,31 @@ class Gaussian(ScaleFamily):
         "n_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False, n_scales=1):
+    def __init__(
+        self,
+        prior=1.0,
+        *,
+        prior_scale=0.1,
+        floor=1e-3,
+        shared=False,
+        dispersion="constant",
+        dispersion_alpha=10.0,
+        n_scales=1,
+    ):
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
         self.shared = shared
+        self.dispersion = dispersion
+        self.dispersion_alpha = dispersion_alpha
         self.n_scales = n_scales
 
     def deviance(self, y, mean):
         return squared_residuals(y, mean)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None):
-        return self.dispersion_of_sums(
-            weighted_sums(deviance, masses), masses.sum(axis=0), quadratic
-        )
+    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
+        squares = weighted_sums(self.unstretched(deviance, stretches), masses)
+        return self.dispersion_of_sums(squares, masses.sum(axis=0), quadratic)
 
     def dispersion_of_sums(self, squares, mass, quadratic):
         """Return what `fit_dispersion` does, from sums over rows.
@@ -92,16 +108,17 @@ class Gaussian(ScaleFamily):
 
     def log_density(self, deviance, parameters, y=None):
         n_outputs = deviance.shape[2]
-        constant = np.log(parameters).sum(axis=1) + 0.5 * n_outputs * _LOG_2PI
+        constant = np.log(parameters).sum(axis=-1) + 0.5 * n_outputs * _LOG_2PI
+        by_row = parameters.ndim == 3
         total = deviance[:, :, 0]
         with np.errstate(over="ignore"):
             half_precision = -0.5 / parameters / parameters
             for rows in blocks(len(deviance)):
-                block = total[rows]
-                block *= half_precision[:, 0]
+                block, its = total[rows], rows if by_row else ...
+                block *= half_precision[its][..., 0]
                 for j in range(1, n_outputs):
-                    block += deviance[rows, :, j] * half_precision[:, j]
-                block -= constant
+                    block += deviance[rows, :, j] * half_precision[its][..., j]
+                block -= constant[its]
         return total
 
     def penalty(self, parameters, quadratic):
@@ -109,6 +126,10 @@ class Gaussian(ScaleFamily):
         one = self._kept(parameters)
         prior = np.log(one) + 0.5 * (self.prior_scale / one) ** 2
         return float(experts + self.prior * prior.sum())
+
+    def dispersion_scores(self, deviance, parameters):
+        m = deviance.shape[2]
+        return (deviance / parameters / parameters).sum(axis=2) - m, 2.0 * m
 
     def variance(self, mean, parameters):
         return np.square(parameters)

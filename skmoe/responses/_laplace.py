@@ -35,6 +35,11 @@ class Laplace(ScaleFamily):
         Smallest scale, relative to the standard deviation of y.
     shared : bool, default=False
         One scale for all experts.
+    dispersion : {"constant", "linear"}, default="constant"
+        "linear": the logarithm of an expert's scale is linear in x too, in columns that are
+        standardised and cut off at three standard deviations.
+    dispersion_alpha : float, default=10.0
+        Strength of the L2 penalty on the coefficients of "linear", in rows.
 
     See Also
     --------
@@ -55,13 +60,25 @@ class Laplace(ScaleFamily):
     """
 
     reweights = True
+    deviance_power = 1
     multi_output = False
 
-    def __init__(self, prior=1.0, *, prior_scale=0.1, floor=1e-3, shared=False):
+    def __init__(
+        self,
+        prior=1.0,
+        *,
+        prior_scale=0.1,
+        floor=1e-3,
+        shared=False,
+        dispersion="constant",
+        dispersion_alpha=10.0,
+    ):
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
         self.shared = shared
+        self.dispersion = dispersion
+        self.dispersion_alpha = dispersion_alpha
 
     def check_target(self, y):
         if y.shape[1] > 1:
@@ -75,11 +92,11 @@ class Laplace(ScaleFamily):
         return np.abs(mean, out=mean)
 
     def working_weights(self, deviance, parameters):
-        scale = parameters[:, 0]
+        scale = parameters[..., 0]
         return scale / np.maximum(deviance[:, :, 0], _SMALLEST_ERROR * scale)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None):
-        sums = weighted_sums(deviance, masses)
+    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
+        sums = weighted_sums(self.unstretched(deviance, stretches), masses)
         sums, mass = pooled(sums, masses.sum(axis=0), self.shared)
         quadratic, _ = pooled(quadratic, masses.sum(axis=0), self.shared)
         half = 0.5 * (sums + self.prior * self.prior_scale)
@@ -94,6 +111,9 @@ class Laplace(ScaleFamily):
         one = self._kept(parameters)
         prior = np.log(one) + self.prior_scale / one
         return float(0.5 * (quadratic / parameters**2).sum() + self.prior * prior.sum())
+
+    def dispersion_scores(self, deviance, parameters):
+        return deviance[:, :, 0] / parameters[..., 0] - 1.0, 1.0
 
     def variance(self, mean, parameters):
         return 2.0 * np.square(parameters)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from .._numerics import column_dots
 
@@ -31,6 +31,10 @@ class Response(ABC, BaseEstimator):
         Whether y may have several outputs.
     n_scales : int
         Dispersions that an expert carries.
+    dispersion : {"constant", "linear"}
+        Whether dispersions depend on x.
+    scaler : None
+        What makes features for dispersions.
     """
 
     _parameter_constraints = {}
@@ -42,6 +46,8 @@ class Response(ABC, BaseEstimator):
     reweights = False
     multi_output = True
     n_scales = 1
+    dispersion = "constant"
+    scaler = None
 
     def check_target(self, y):
         """Refuse what the law gives no density.
@@ -166,6 +172,28 @@ class Response(ABC, BaseEstimator):
         """
         return self
 
+    def fitted(self, parameters):
+        """Return the law of a fitted mixture.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        Response
+            Another one, that remembers them.
+        """
+        return clone(self).remember(parameters)
+
+    def coefficients(self, parameters):
+        """Return what features add to the logarithm of dispersions: nothing.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        """
+
     def rescaled(self, parameters, scale):
         """Return parameters for y in other units.
 
@@ -195,7 +223,7 @@ class Response(ABC, BaseEstimator):
         -------
         ndarray of shape (n, K)
         """
-        shape = len(y), len(parameters), y.shape[1]
+        shape = len(y), parameters.shape[-2], y.shape[1]
         return self.log_density(np.zeros(shape), parameters, y)
 
     def logpdf(self, y, mean, parameters):

@@ -40,6 +40,11 @@ class StudentT(ScaleFamily):
         Smallest scale, relative to the standard deviation of y.
     shared : bool, default=False
         One scale for all experts.
+    dispersion : {"constant", "linear"}, default="constant"
+        "linear": the logarithm of an expert's scale is linear in x too, in columns that are
+        standardised and cut off at three standard deviations.
+    dispersion_alpha : float, default=10.0
+        Strength of the L2 penalty on the coefficients of "linear", in rows.
 
     Attributes
     ----------
@@ -74,6 +79,8 @@ class StudentT(ScaleFamily):
         prior_scale=0.1,
         floor=1e-3,
         shared=False,
+        dispersion="constant",
+        dispersion_alpha=10.0,
     ):
         self.df = df
         self.shared_df = shared_df
@@ -81,16 +88,19 @@ class StudentT(ScaleFamily):
         self.prior_scale = prior_scale
         self.floor = floor
         self.shared = shared
+        self.dispersion = dispersion
+        self.dispersion_alpha = dispersion_alpha
 
     def deviance(self, y, mean):
         return squared_residuals(y, mean)
 
     def working_weights(self, deviance, parameters):
-        df = parameters[:, -1]
+        df = parameters[..., -1]
         return (df + deviance.shape[2]) / (df + _distance(deviance, parameters))
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
         n_experts, m = quadratic.shape
+        deviance = self.unstretched(deviance, stretches)
         if old is None:
             df = np.full((n_experts, 1), 10.0 if self.df is None else self.df)
             old = np.hstack([self._scales(deviance, masses, quadratic), df])
@@ -135,6 +145,11 @@ class StudentT(ScaleFamily):
         one = self._kept(scale)
         prior = np.log(one) + 0.5 * (self.prior_scale / one) ** 2
         return float(0.5 * (quadratic / scale**2).sum() + self.prior * prior.sum())
+
+    def dispersion_scores(self, deviance, parameters):
+        m, df = deviance.shape[2], parameters[..., -1]
+        distance = _distance(deviance, parameters)
+        return (df + m) * distance / (df + distance) - m, 2.0 * m * df / (df + m + 2.0)
 
     def variance(self, mean, parameters):
         df = parameters[..., -1:]
