@@ -125,7 +125,8 @@ class Training:
         shapes = (*sizes, (0,) if spread is None else spread.shape)
         gate, experts, log_dispersion = unpack_arrays(vector, shapes)
         if spread is not None:
-            spread = self.law.confined(np.exp(log_dispersion))
+            with np.errstate(over="ignore", under="ignore"):
+                spread = self.law.confined(np.exp(log_dispersion))
         return Parameters(
             self.gate.unpack(gate, like.gate), self.bank.unpack(experts, like.experts), spread
         )

@@ -360,3 +360,15 @@ def test_an_m_step_without_rows_changes_nothing_to_nan(rng):
         masses = np.column_stack([np.ones(50), np.zeros(50)])
         old = bound.fit_dispersion(deviance, np.ones((50, 2)), quadratic)
         assert np.isfinite(bound.fit_dispersion(deviance, masses, quadratic, old)).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_shared_coefficients_are_penalised_and_counted_once(shared, rng):
+    law = Gaussian(shared=shared, dispersion="linear", dispersion_alpha=3.0)
+    bound = LogLinear(law, rng.standard_normal((20, 2)), np.ones(20), 1)
+    own, coef = np.full((2, 1), 0.5), np.tile([0.3, -0.4], (2, 1))
+    parameters, quadratic = np.hstack([own, np.exp(coef)]), np.zeros((2, 1))
+    times = 1 if shared else 2
+    taken = bound.penalty(parameters, quadratic) - law.penalty(own, quadratic)
+    assert_allclose(taken, times * 1.5 * 0.25)
+    assert bound.count_parameters(parameters) == 3 * times

@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skmoe import MixtureOfExpertsClassifier as Classifier
 from skmoe import MixtureOfExpertsRegressor as Regressor
 from skmoe.gates import GaussianGate, HierarchicalGate, SoftmaxGate
+from skmoe.responses import Gaussian
 from tests._hostile import TRAITS, draw
 
 SECONDS = 30.0
@@ -64,6 +65,10 @@ VARIANTS = {
     "average": ({"average": 2, "n_experts": 3},) * 2,
     "heavy tails": ({"response": "student_t", "n_experts": 2}, {"n_experts": 2, "init": "kmeans"}),
     "medians": ({"response": "laplace", "n_experts": 2}, {"n_experts": 2, "init": "split"}),
+    "uneven errors": (
+        {"response": Gaussian(dispersion="linear"), "n_experts": 2},
+        {"n_experts": 2, "gate": "gaussian"},
+    ),
     **WRAPPED,
 }
 

@@ -12,6 +12,10 @@ from .._sklearn import as_numeric
 #: Features end here, in standard deviations: beyond, a dispersion goes on as it was.
 FARTHEST = 3.0
 
+#: Logarithms of what dispersions are multiplied by stay within this: weights may be so large
+#: that no penalty counts beside them.
+_LARGEST = 30.0
+
 #: A coefficient for each column, and products of all pairs of columns: a text has too many.
 _MOST_SPARSE_COLUMNS = 512
 
@@ -76,6 +80,10 @@ def row_parameters(parameters, features, n_outputs):
     return out
 
 
+def _confined(factors):
+    return np.clip(factors, np.exp(-_LARGEST), np.exp(_LARGEST))
+
+
 def _split(parameters, p):
     width = parameters.shape[1] - p
     return parameters[:, :width], parameters[:, width:]
@@ -83,7 +91,7 @@ def _split(parameters, p):
 
 def _stretches(factors, features):
     """What dispersions are multiplied by in each row: (n, K)."""
-    return np.exp(features @ np.log(factors).T)
+    return np.exp(np.clip(features @ np.log(factors).T, -_LARGEST, _LARGEST))
 
 
 class LogLinear:
@@ -127,7 +135,8 @@ class LogLinear:
         own, factors = self._split(old)
 
         def fitted(coef):
-            factors = np.exp(coef)
+            with np.errstate(over="ignore", under="ignore"):
+                factors = _confined(np.exp(coef))
             stretches = _stretches(factors, self.features)
             new = self.law.fit_dispersion(deviance, masses, quadratic, own, stretches)
             return np.hstack([new, factors])
@@ -178,7 +187,7 @@ class LogLinear:
     def confined(self, parameters):
         """Return parameters within the bounds of the law."""
         own, factors = self._split(parameters)
-        return np.hstack([self.law.confined(own), factors])
+        return np.hstack([self.law.confined(own), _confined(factors)])
 
     def rescaled(self, parameters, scale):
         """Return parameters for y in other units."""
