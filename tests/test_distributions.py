@@ -49,6 +49,9 @@ class ScipyLaw:
     def variance(self, mean, parameters):
         return self._of(mean, parameters).var()
 
+    def std(self, mean, parameters):
+        return np.sqrt(self.variance(mean, parameters))
+
     def mode(self, mean, parameters):
         return mean
 

@@ -50,8 +50,7 @@ class Components:
     def std(self):
         """Standard deviations (b, m). Squares of far outliers would overflow; `hypot` does not."""
         mean = self.mean()
-        variance = self.law.variance(self.means, self.parameters)
-        deviations = np.broadcast_to(np.sqrt(variance), self.means.shape)
+        deviations = np.broadcast_to(self.law.std(self.means, self.parameters), self.means.shape)
         total = np.zeros_like(mean)
         for k, weight in enumerate(self.weights.T):
             spread = np.hypot(deviations[:, k], self.means[:, k] - mean)

@@ -175,6 +175,10 @@ class Gamma(ScaleFamily):
     def variance(self, mean, parameters):
         return parameters * np.square(mean)
 
+    def std(self, mean, parameters):
+        # The square of a large mean would overflow.
+        return np.sqrt(parameters) * np.abs(mean)
+
     def mode(self, mean, parameters):
         return np.maximum(1.0 - parameters, 0.0) * mean
 

@@ -301,6 +301,21 @@ class Response(ABC, BaseEstimator):
             Or one that broadcasts to it.
         """
 
+    def std(self, mean, parameters):
+        """Return the standard deviations of y around the prediction.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n, K, m)
+        parameters : ndarray of shape (K, q)
+
+        Returns
+        -------
+        ndarray of shape (n, K, m)
+            Or one that broadcasts to it.
+        """
+        return np.sqrt(self.variance(mean, parameters))
+
     @abstractmethod
     def sample(self, mean, parameters, rng):
         """Draw y once for each row.
