@@ -123,11 +123,6 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
     def _fit(self, X, y, sample_weight, groups, params):
         """Fit a draft, and take its attributes over once all has gone well."""
         self._validate_params()
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
         draft = copy.copy(self)
         _forget(draft)
         draft._fit_draft(X, y, sample_weight, groups, params, self._previous())
@@ -143,13 +138,17 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
         chooses = self._chooses(parts)
-        data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
-        warn_of_resampling(parts.named, data.weights, parts.specialize)
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
-        fitting = Fitting(data, parts, settings, self.n_jobs, rng)
-        training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
+        chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
+        if chunks is not None:
+            training, results, log = self._fit_chunks(chunks, parts, settings, rng)
+        else:
+            data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
+            warn_of_resampling(parts.named, data.weights, parts.specialize)
+            fitting = Fitting(data, parts, settings, self.n_jobs, rng)
+            training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
         self._store(training, results[0])
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
@@ -157,8 +156,16 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
         warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
 
+    def _chunks_of(self, X, y, sample_weight, groups, params, parts):
+        """Nothing: all rows are in memory."""
+
     def _read(self, X, y, sample_weight, groups, params, parts, previous):
         """Return the rows of positive weight, a start that is given, and parts with their rows."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
         X = check_X(self, X, reset=True)
         y = self._check_y(y)
         check_consistent_length(X, y)

@@ -51,13 +51,21 @@ class View:
         self.X = read_only(X)
         self.weights = weights
 
+    @classmethod
+    def of(cls, X, weights, design):
+        """Those of X, with a design that is made already."""
+        view = cls(X, weights)
+        view.design = design
+        return view
+
     @cached_property
     def design(self):
         """The standardised design, made when first asked for."""
         X = as_numeric(self.X)
         if sparse.issparse(X) and not _is_small(X):
             return SparseDesign(X, self.weights)
-        return DenseDesign(X.toarray() if sparse.issparse(X) else X, self.weights)
+        X = X.toarray() if sparse.issparse(X) else X
+        return DenseDesign(X, *weighted_location_scale(X, self.weights))
 
 
 def _is_small(X):
@@ -99,6 +107,11 @@ class _Design:
         raw = coef[..., :-1] / self.scale
         return raw, coef[..., -1] - raw @ self.mean
 
+    def from_raw(self, coef, intercept):
+        """Turn raw (..., d) coefficients and intercepts into standardised ones, (..., p)."""
+        first = intercept + coef @ self.mean
+        return np.concatenate([coef * self.scale, first[..., None]], axis=-1)
+
     def raw_ridge(self, alpha):
         """Diagonal, in standardised units, of the penalty ``alpha * ||raw coef||^2``."""
         with np.errstate(over="ignore", divide="ignore"):
@@ -107,13 +120,20 @@ class _Design:
 
 
 class DenseDesign(_Design):
-    """Centred and scaled columns, Fortran order."""
+    """Centred and scaled columns, Fortran order.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    mean, scale : ndarray of shape (d,)
+    constant : ndarray of shape (d,), bool
+        Columns that become zeros.
+    """
 
     #: Whether (p, p) products are small enough to be formed.
     has_grams = True
 
-    def __init__(self, X, weights):
-        mean, scale, constant = weighted_location_scale(X, weights)
+    def __init__(self, X, mean, scale, constant):
         self.matrix = np.empty((X.shape[0], X.shape[1] + 1), order="F")
         for rows in blocks(len(X)):
             np.subtract(X[rows], mean, out=self.matrix[rows, :-1])

@@ -75,18 +75,20 @@ class FoldTraining:
     weights : ndarray of shape (n,)
     units : Rows
     n_experts : int
+    fold : LinearFold or BlockFold, optional
+        Folds all rows where `target`, `weights` and `units` are those of some.
     """
 
     cheap = True
 
-    def __init__(self, gate, bank, law, target, weights, units, n_experts):
+    def __init__(self, gate, bank, law, target, weights, units, n_experts, fold=None):
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, weights, n_experts
         self.units = units
-        self.total = float(weights.sum())
+        self.fold = fold or LinearFold(bank.view.design.matrix, target.values, weights)
+        self.total = self.fold.total
         #: What the fold leaves out of each row's log-density.
         self._constant = target.log_scale + 0.5 * bank.shape[1] * np.log(2 * np.pi)
-        self.fold = LinearFold(bank.view.design.matrix, target.values, weights)
 
     def begin(self, resp):
         """Return the state that starting responsibilities (n, K) stand for."""
@@ -191,10 +193,24 @@ class FoldTraining:
 
     def _inverse(self, statistics):
         mass, ridge = np.array([self.total]), self.gate.problem.ridge
-        return np.linalg.inv(_multinomial.assemble_hessian(statistics.pairs[None], mass, ridge)[0])
+        return np.linalg.inv(
+            _multinomial.assemble_hessian(statistics.curvature[None], mass, ridge)[0]
+        )
 
     def _iterate(self, parameters):
         return _multinomial.Iterate(parameters.gate[None], None)
+
+    def reading(self, gate, experts, dispersion):
+        """Return the parameters of a fitted gate, experts and dispersions (K, m) in units of y."""
+        design, target = self.bank.view.design, self.target
+        coef = np.stack([np.atleast_2d(expert.coef_) for expert in experts])
+        intercept = np.stack([np.atleast_1d(expert.intercept_) for expert in experts])
+        coef, intercept = coef / target.scale[:, None], (intercept - target.mean) / target.scale
+        return LinearParameters(
+            gate=design.from_raw(gate.coef_, gate.intercept_),
+            experts=design.from_raw(coef, intercept),
+            dispersion=self.law.confined(dispersion / target.scale),
+        )
 
     def expect(self, parameters, top_k):
         """Return the state of given parameters: an E-step."""
@@ -229,7 +245,7 @@ class FoldTraining:
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""
-        return float(self.weights @ self.fold.gate_entropy(state.parameters) / self.total)
+        return self.fold.gate_entropy(state.parameters) / self.total
 
     def usage(self, state):
         """Share of the total weight that each expert is responsible for, (K,)."""

@@ -10,10 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ._errors import naming
 from ._sklearn import check_sample_weight, column_indices, take
-from ._target import n_rows
-
-#: Beyond it the square of y overflows.
-LARGEST_Y = 1e153
+from ._target import LARGEST_Y, n_rows
 
 
 def check_X(estimator, X, *, reset):

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._base import BaseMixtureOfExperts, like
 from ._inputs import check_numbers
+from ._large import LargeMixin
 from ._mixture import Numbers, concatenate_components
 from ._parts import RESPONSES, default_expert, resolve_response
 from ._sklearn import StrOptions
@@ -16,7 +17,7 @@ from .responses import Response
 from .routing import keep_top, weighted_mean
 
 
-class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsRegressor(LargeMixin, RegressorMixin, BaseMixtureOfExperts):
     r"""Mixture of experts for regression.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)
@@ -254,7 +255,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, groups=None, **params):
+    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
         """Fit gate and experts by expectation-maximisation.
 
         Parameters

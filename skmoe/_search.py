@@ -104,14 +104,32 @@ class Search:
         self.log[-1].update(chosen=True, averaged=old["averaged"], experts=dead.tolist())
         old.update(chosen=False, averaged=False)
 
+    def went_on(self, state, label):
+        """Go on from a state of parameters that were found elsewhere, to the end.
+
+        Parameters
+        ----------
+        state : State
+        label : str
+            What the log calls it.
+
+        Returns
+        -------
+        Result
+        """
+        ended = self._run(self.training, state, self.top_k, label)
+        self._record(label, ended)
+        self.log[-1]["chosen"] = True
+        return ended
+
     def _reseed(self, state, dead, label):
         resp = reseeded(
-            self.training.responsibilities(state, self._top_k).copy(order="F"),
-            self.training.log_likelihood(state, self._top_k),
+            self.training.responsibilities(state, self.top_k).copy(order="F"),
+            self.training.log_likelihood(state, self.top_k),
             self.training.weights,
             dead,
         )
-        return self._run(self.training, self._begin(resp), self._top_k, label)
+        return self._run(self.training, self._begin(resp), self.top_k, label)
 
     def best_of_short(self, starts):
         """Run all starts shortly, the promising ones longer, and the best to the end.
@@ -166,7 +184,7 @@ class Search:
 
     def _large(self, ended):
         """The result that `_small` made small."""
-        return replace(ended, state=self.cheap.restore(ended.state, self._top_k))
+        return replace(ended, state=self.cheap.restore(ended.state, self.top_k))
 
     def best_of_full(self, starts, *, drawn):
         """Run every start to the end and return the best runs.
@@ -185,10 +203,10 @@ class Search:
         ended = {}
         for number, (kind, resp) in enumerate(starts):
             label = f"start {number}"
-            if drawn or (self._top_k is not None and self.cheap is self.training):
+            if drawn or (self.top_k is not None and self.cheap is self.training):
                 run = self._continue(self._short(resp, label), label)
             else:
-                run = self._run(self.training, self._begin(resp), self._top_k, label)
+                run = self._run(self.training, self._begin(resp), self.top_k, label)
             self._record(kind, run)
             ended[number] = run
             for worse in set(ended) - set(_distinct(ended, _reached, self.average)):
@@ -196,7 +214,7 @@ class Search:
         return self._chosen(ended)
 
     @property
-    def _top_k(self):
+    def top_k(self):
         """Number of experts that keep a row; None where that is all of them."""
         top_k = self.settings.top_k
         return top_k if top_k is not None and top_k < self.training.n_experts else None
@@ -204,19 +222,19 @@ class Search:
     def _short(self, resp, label):
         """Soft iterations, then for a restricted mixture a few restricted ones."""
         soft = self._run(self.cheap, self.cheap.begin(resp), None, label + ", soft", SHORT)
-        if self._top_k is None:
+        if self.top_k is None:
             return soft
-        state = self.cheap.expect(soft.state.parameters, self._top_k)
-        return self._run(self.cheap, state, self._top_k, label, _SHORT_RESTRICTED)
+        state = self.cheap.expect(soft.state.parameters, self.top_k)
+        return self._run(self.cheap, state, self.top_k, label, _SHORT_RESTRICTED)
 
     def _continue(self, tried, label, budget=None):
         """Go on from a short run, with the mixture that is to be fitted."""
         if self.cheap is not self.training:
-            resp = self.cheap.responsibilities(tried.state, self._top_k)
-            return self._run(self.training, self.training.begin(resp), self._top_k, label)
+            resp = self.cheap.responsibilities(tried.state, self.top_k)
+            return self._run(self.training, self.training.begin(resp), self.top_k, label)
         if self.is_over(tried):
             return tried
-        return self._run(self.training, tried.state, self._top_k, label, budget, tried.history)
+        return self._run(self.training, tried.state, self.top_k, label, budget, tried.history)
 
     def is_over(self, tried):
         """Whether a run has converged, fallen or used all its iterations."""
@@ -224,8 +242,8 @@ class Search:
 
     def _begin(self, resp):
         """State of responsibilities that a user gives, restricted where the mixture is."""
-        if self._top_k is not None:
-            resp = np.where(largest(resp, self._top_k), resp, 0.0)
+        if self.top_k is not None:
+            resp = np.where(largest(resp, self.top_k), resp, 0.0)
             resp = np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
         return self.training.begin(resp)
 

@@ -9,6 +9,9 @@ from ._numerics import weighted_location_scale
 #: Probability below which a class counts as impossible: its logarithm stays finite.
 SMALLEST_PROBABILITY = np.finfo(float).tiny
 
+#: Beyond it the square of y overflows.
+LARGEST_Y = 1e153
+
 #: Where the standard deviation of y is smaller, y counts as constant: the precision of
 #: experts that fit it well would overflow.
 SMALLEST_SCALE = 1e-151

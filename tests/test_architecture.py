@@ -35,8 +35,8 @@ LAYERS = [
     "_numerics _design _errors _sklearn",
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
-    "_mixture _training _folding _search _growth _problem _fitting",
-    "_parts _inputs _notices _criteria _base _regressor _classifier",
+    "_mixture _training _folding _search _growth _problem _fitting _chunks _survey _block_fitting",
+    "_parts _inputs _notices _criteria _large _base _regressor _classifier",
     "datasets inspection metrics _cli __main__",
 ]
 ROOMS = [

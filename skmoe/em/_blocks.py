@@ -53,8 +53,13 @@ class Statistics:
     gate_gradient : ndarray of shape (K, p)
         Of (r - w g) z.
     pairs : ndarray of shape (K (K - 1) / 2, p, p) or None
-        Of w g_a g_b z z', for the Hessian of the gate; an estimate, where rows are many.
+        Of w g_a g_b z z', for the Hessian of the gate; over some of the rows, where they are many.
+    paired : float
+        Weight of these rows.
+    weight : float
+        Weight of all rows.
     log_likelihood : float
+        But for a constant that rows share.
     """
 
     grams: np.ndarray
@@ -62,12 +67,45 @@ class Statistics:
     squares: np.ndarray
     gate_gradient: np.ndarray
     pairs: np.ndarray | None
-    log_likelihood: float
+    paired: float = 0.0
+    weight: float = 0.0
+    log_likelihood: float = 0.0
+
+    @classmethod
+    def zero(cls, shape, curvature):
+        """Those of no rows; `shape` is (K, m, p)."""
+        n_experts, n_outputs, p = shape
+        return cls(
+            grams=np.zeros((n_experts, p, p)),
+            cross=np.zeros((n_experts, n_outputs, p)),
+            squares=np.zeros((n_experts, n_outputs)),
+            gate_gradient=np.zeros((n_experts, p)),
+            pairs=np.zeros((n_experts * (n_experts - 1) // 2, p, p)) if curvature else None,
+        )
+
+    def __add__(self, other):
+        """Those of the rows of both."""
+        pairs = [each.pairs for each in (self, other) if each.pairs is not None]
+        return Statistics(
+            grams=self.grams + other.grams,
+            cross=self.cross + other.cross,
+            squares=self.squares + other.squares,
+            gate_gradient=self.gate_gradient + other.gate_gradient,
+            pairs=sum(pairs) if pairs else None,
+            paired=self.paired + other.paired,
+            weight=self.weight + other.weight,
+            log_likelihood=self.log_likelihood + other.log_likelihood,
+        )
 
     @property
     def mass(self):
         """Sums of responsibilities × weights, (K,)."""
         return self.grams[:, -1, -1]
+
+    @property
+    def curvature(self):
+        """`pairs`, or an estimate of what they are over all rows."""
+        return self.pairs * (self.weight / self.paired)
 
 
 class _Block:
@@ -166,6 +204,7 @@ class LinearFold:
     def __init__(self, matrix, y, weights):
         self.matrix, self.y, self.weights = matrix, y, weights
         self.unit = bool((weights == 1.0).all())
+        self.total = float(weights.sum())
 
     def _blocks(self, parameters):
         """Yield slices of rows, and the scratch block loaded with them."""
@@ -191,13 +230,13 @@ class LinearFold:
         return out
 
     def gate_entropy(self, parameters):
-        """Entropy (n,) of the gate's probabilities of each row."""
-        out = np.empty(len(self.y))
+        """Sum over rows of weights × entropies of the gate's probabilities, in nats."""
+        total = 0.0
         for rows, block in self._blocks(parameters):
-            out[rows] = -column_dots(block.gate, block.log_gate)
-        return out
+            total -= float(self.weights[rows] @ column_dots(block.gate, block.log_gate))
+        return total
 
-    def statistics(self, parameters, *, top_k=None, resp=None, curvature=False):
+    def statistics(self, parameters, *, top_k=None, resp=None, curvature=False, stride=None):
         """Fold all rows.
 
         Parameters
@@ -208,32 +247,32 @@ class LinearFold:
             Responsibilities to use in place of those under `parameters`.
         curvature : bool
             Whether to sum what the Hessian of the gate is made of.
+        stride : int, optional
+            Of so many blocks one stands for it; by default by their number.
 
         Returns
         -------
         Statistics
         """
-        n_experts, n_outputs, p = parameters.experts.shape
-        total = Statistics(
-            grams=np.zeros((n_experts, p, p)),
-            cross=np.zeros((n_experts, n_outputs, p)),
-            squares=np.zeros((n_experts, n_outputs)),
-            gate_gradient=np.zeros((n_experts, p)),
-            pairs=np.zeros((n_experts * (n_experts - 1) // 2, p, p)) if curvature else None,
-            log_likelihood=0.0,
-        )
-        stride = _CURVATURE_STRIDE if len(self.y) > _CURVATURE_ROWS else 1
-        seen = 0.0
+        total = Statistics.zero(parameters.experts.shape, curvature)
+        if stride is None:
+            stride = curvature_stride(len(self.y))
         for number, (rows, block) in enumerate(self._blocks(parameters)):
+            weight = float(self.weights[rows].sum())
             if resp is None:
                 total.log_likelihood += float(self.weights[rows] @ block.expect(top_k))
             else:
                 np.copyto(block.resp, resp[rows].T)
             taken = curvature and number % stride == 0
-            seen += self.weights[rows].sum() if taken else 0.0
+            total.weight += weight
+            total.paired += weight if taken else 0.0
             block.add_to(total, None if self.unit else self.weights[rows], taken)
         total.grams[:, :, -1] = total.grams[:, -1]
         if curvature:
             total.pairs[:, :, -1] = total.pairs[:, -1]
-            total.pairs *= self.weights.sum() / seen
         return total
+
+
+def curvature_stride(n):
+    """Of so many blocks one stands for the gate's curvature, where there are n rows."""
+    return _CURVATURE_STRIDE if n > _CURVATURE_ROWS else 1

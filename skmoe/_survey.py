@@ -1,0 +1,150 @@
+"""What has to be known of all rows before EM: how many, location and spread, and a few of them."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ._design import DenseDesign
+from ._numerics import weighted_location_scale
+from ._target import LARGEST_Y, SMALLEST_SCALE
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of the columns of X and y together, (d + m,); those of two sets of rows add up.
+
+    Attributes
+    ----------
+    n : int
+        Rows of positive weight.
+    weight : float
+    mean : ndarray of shape (d + m,)
+    squares : ndarray of shape (d + m,)
+        Weighted sums of squared distances from the mean.
+    """
+
+    n: int
+    weight: float
+    mean: np.ndarray
+    squares: np.ndarray
+
+    def __add__(self, other):
+        """Those of the rows of both (Chan, Golub and LeVeque 1983)."""
+        if not (self.n and other.n):
+            return self if self.n else other
+        weight = self.weight + other.weight
+        gap, share = other.mean - self.mean, other.weight / weight
+        squares = self.squares + other.squares + gap**2 * self.weight * share
+        return Moments(self.n + other.n, weight, self.mean + share * gap, squares)
+
+
+@dataclass(frozen=True)
+class Some:
+    """Some of the rows; those of two sets are the rows of both."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+
+    def __add__(self, other):
+        pairs = [(self.X, other.X), (self.y, other.y), (self.weights, other.weights)]
+        return Some(*map(np.concatenate, pairs))
+
+
+@dataclass(frozen=True)
+class Units:
+    """Location and scale of the columns of X and of the outputs of y.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (d,)
+    constant : ndarray of shape (d,), bool
+    y_mean, y_scale : ndarray of shape (m,)
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    constant: np.ndarray
+    y_mean: np.ndarray
+    y_scale: np.ndarray
+
+    @classmethod
+    def of(cls, moments, n_features):
+        """Those of all rows."""
+        scale = np.sqrt(moments.squares / moments.weight)
+        constant = scale <= 1e-13 * np.maximum(np.abs(moments.mean), np.finfo(float).tiny)
+        constant |= scale < SMALLEST_SCALE
+        scale = np.where(constant, 1.0, scale)
+        X, y = slice(n_features), slice(n_features, None)
+        return cls(moments.mean[X], scale[X], constant[X], moments.mean[y], scale[y])
+
+    def design(self, X):
+        """The standardised design of some rows (b, d)."""
+        return DenseDesign(X, self.mean, self.scale, self.constant)
+
+    def targets(self, y):
+        """Standardised targets of some rows (b, m)."""
+        return np.asfortranarray((y - self.y_mean) / self.y_scale)
+
+
+def survey(chunks, n_features, most, rng):
+    """Read all rows twice.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    n_features : int
+    most : int
+        Rows to draw, at most; all of them where there are no more.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    moments : Moments
+    units : Units
+    some : Some
+        Every so many-th row, from a random one on in each chunk.
+    """
+    moments = chunks.fold(partial(_moments, n_features=n_features))
+    if not moments.n:
+        raise ValueError("X must hold rows of positive weight; it holds none")
+    if not np.isfinite(moments.squares).all():
+        raise ValueError("X and y must be numbers whose squares are finite; rescale them")
+    stride = -(-moments.n // most)
+    seed = int(rng.randint(2**31 - 1))
+    some = chunks.fold(partial(_every, stride=stride, seed=seed))
+    return moments, Units.of(moments, n_features), some
+
+
+def _moments(number, X, y, weights, *, n_features):
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"all blocks must have {n_features} columns, as the first; block {number} has "
+            f"{X.shape[1]}"
+        )
+    if not len(X):
+        return Moments(0, 0.0, np.zeros(0), np.zeros(0))
+    _check(number, X, y, weights)
+    columns = np.column_stack([X, y])
+    with np.errstate(over="ignore"):
+        mean, scale, constant = weighted_location_scale(columns, weights)
+        squares = np.where(constant, 0.0, scale**2) * weights.sum()
+    return Moments(len(X), float(weights.sum()), mean, squares)
+
+
+def _check(number, X, y, weights):
+    """Refuse what is no number, or has no square."""
+    limits = {"X": (X, -np.inf, np.inf), "y": (y, -LARGEST_Y, LARGEST_Y)}
+    limits["sample_weight"] = (weights, 0.0, np.inf)
+    for name, (values, low, high) in limits.items():
+        if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
+            raise ValueError(
+                f"{name} must be finite numbers between {low:g} and {high:g}; chunk {number} of "
+                "the rows has others"
+            )
+
+
+def _every(number, X, y, weights, *, stride, seed):
+    first = np.random.RandomState((seed + number) % 2**31).randint(stride)
+    return Some(X[first::stride].copy(), y[first::stride].copy(), weights[first::stride].copy())
