@@ -1,0 +1,112 @@
+"""Time and memory of fits to files, against the number of rows.
+
+Run ``python -m tests.benchmarks.scale``; the largest file has 10⁷ rows of ten columns, 0.9 GB in the
+folder for temporary files. With ``--quick`` the largest has 10⁶. Private memory is what the process
+holds beyond mapped files, as Linux counts it.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks import _threads  # noqa: F401
+
+# isort: split
+
+import json
+import subprocess
+import tempfile
+import threading
+import time
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skmoe import MixtureOfExpertsRegressor
+from tests.benchmarks._timing import run_and_print, verdict
+from tests.golden.problems import simulated
+
+D, K = 10, 4
+SOME = 100_000
+
+#: Megabytes of private memory of a whole process, and seconds of a row over those at 10⁵ rows.
+MOST_MEMORY, MOST_TIME = 400.0, 1.5
+
+
+def write(folder, n):
+    """Write X (n, 10) and y (n,): the rows of one simulated table over and over."""
+    X, y, _ = simulated(SOME, D, K, seed=0)
+    for name, values in {"X": X, "y": y}.items():
+        shape = (n, *values.shape[1:])
+        file = np.memmap(Path(folder) / name, np.float64, "w+", shape=shape)
+        for start in range(0, n, SOME):
+            file[start : start + SOME] = values[: n - start]
+        file.flush()
+
+
+def fit(folder, n, max_iter):
+    """Fit in this process; print seconds and the peak of private megabytes."""
+    folder = Path(folder)
+    X = np.memmap(folder / "X", np.float64, "r", shape=(n, D))
+    y = np.memmap(folder / "y", np.float64, "r", shape=(n,))
+    model = MixtureOfExpertsRegressor(n_experts=K, max_iter=max_iter, tol=0, random_state=0)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    peak, done = [0.0], threading.Event()
+    watch = threading.Thread(target=_watch, args=(peak, done))
+    watch.start()
+    start = time.perf_counter()
+    try:
+        model.fit(X, y)
+    finally:
+        elapsed = time.perf_counter() - start
+        done.set()
+        watch.join()
+    print(json.dumps({"seconds": elapsed, "peak": peak[0], "iterations": model.n_iter_}))
+
+
+def _watch(peak, done):
+    while not done.wait(0.01):
+        peak[0] = max(peak[0], _private())
+
+
+def _private():
+    """Private megabytes of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+
+
+def _measured(folder, n, max_iter):
+    command = [sys.executable, __file__, "fit", folder, str(n), str(max_iter)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(found.stdout)
+
+
+def scale(quick=False):
+    """One row for each number of rows."""
+    rows, first = [], None
+    for n in (10**5, 10**6) if quick else (10**5, 10**6, 10**7):
+        with tempfile.TemporaryDirectory() as folder:
+            write(folder, n)
+            short, long = (_measured(folder, n, max_iter) for max_iter in (10, 20))
+        # What further iterations on all rows cost: both fits try the same starts.
+        each = (long["seconds"] - short["seconds"]) / (long["iterations"] - short["iterations"]) / n
+        first = first or each
+        rows.append({
+            "n": n, "d": D, "K": K, "file, MB": 8e-6 * n * (D + 1),
+            "fit, s": short["seconds"], "iterations": short["iterations"],
+            "microseconds a row and iteration": 1e6 * each,
+            "over 10^5 rows": each / first, "time": verdict(each / first, MOST_TIME),
+            "private peak, MB": short["peak"], "memory": verdict(short["peak"], MOST_MEMORY),
+        })  # fmt: skip
+    return rows
+
+
+TABLES = {"Fits to files: ten iterations on all rows": scale}
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["fit"]:
+        fit(sys.argv[2], *map(int, sys.argv[3:]))
+    else:
+        run_and_print(__doc__, TABLES)
