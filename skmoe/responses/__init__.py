@@ -4,8 +4,17 @@ from ._categorical import Categorical  # noqa: F401 - the classifier's, no publi
 from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
+from ._multivariate import MultivariateGaussian
 from ._poisson import Poisson
 from ._response import Response
 from ._student import StudentT
 
-__all__ = ["Gamma", "Gaussian", "Laplace", "Poisson", "Response", "StudentT"]
+__all__ = [
+    "Gamma",
+    "Gaussian",
+    "Laplace",
+    "MultivariateGaussian",
+    "Poisson",
+    "Response",
+    "StudentT",
+]

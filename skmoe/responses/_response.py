@@ -31,6 +31,9 @@ class Response(ABC, BaseEstimator):
         Whether y may have several outputs.
     n_scales : int
         Dispersions that an expert carries.
+    correlated : bool
+        Whether the outputs depend on one another given the expert: penalties of the experts
+        then come for all pairs of outputs.
     """
 
     _parameter_constraints = {}
@@ -42,6 +45,7 @@ class Response(ABC, BaseEstimator):
     reweights = False
     multi_output = True
     n_scales = 1
+    correlated = False
 
     def check_target(self, y):
         """Refuse what the law gives no density.
@@ -69,7 +73,7 @@ class Response(ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Not negative.
+            The further from zero the worse; of either sign where the law needs it.
         """
 
     def working_weights(self, deviance, parameters):
@@ -98,8 +102,9 @@ class Response(ABC, BaseEstimator):
         deviance : ndarray of shape (n, K, m)
         masses : ndarray of shape (n, K)
             Responsibilities × sample weights.
-        quadratic : ndarray of shape (K, m)
-            Penalties of the experts, alpha × squared norm, in squared units of y.
+        quadratic : ndarray of shape (K, m), or (K, m, m) where `correlated`
+            Penalties of the experts, alpha × squared norm, in squared units of y; or
+            alpha × products of the coefficients of two outputs.
         old : ndarray of shape (K, q), optional
             Those of the last iterate.
 
@@ -132,7 +137,7 @@ class Response(ABC, BaseEstimator):
         Parameters
         ----------
         parameters : ndarray of shape (K, q)
-        quadratic : ndarray of shape (K, m)
+        quadratic : ndarray of shape (K, m), or (K, m, m) where `correlated`
 
         Returns
         -------
@@ -309,7 +314,7 @@ def weighted_sums(values, masses):
 
 
 def pooled(sums, mass, shared):
-    """Return sums (K, m) and masses (K, 1): those of all experts together where they share."""
+    """Return sums (K, ...) and masses (K, 1): those of all experts together where they share."""
     mass = mass[:, None]
     if not shared:
         return sums, mass
