@@ -194,7 +194,9 @@ class Fitting:
         way = honesty.way(template)
 
         def make():
-            return make_batch(template, view, self.data.target, n_experts)
+            return make_batch(
+                template, view, self.data.target, n_experts, self.parts.law.correlated
+            )
 
         return FoldedBank(make, way.fold) if isinstance(way, OutOfFold) else make()
 

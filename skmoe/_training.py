@@ -188,7 +188,8 @@ class Training:
         if not trusting or (self.y is not None and not np.ptp(self.y, axis=0).any()):
             return []
         deviance = self._deviance(state.parameters)
-        wrong = -deviance if deviance.ndim == 2 else deviance.max(axis=2)
+        wrong = np.abs(deviance)
+        wrong = wrong if wrong.ndim == 2 else wrong.max(axis=2)
         masses = self.units.spread(state.expected) * self._row_weights[:, None]
         left = (masses * wrong).sum(axis=0) / masses.sum(axis=0)
         return [k for k in trusting if left[k] < BY_HEART]
@@ -221,7 +222,7 @@ class Training:
         )
         deviance = self.law.deviance(self.y, self.bank.predictions(experts))
         dispersion = self.law.fit_dispersion(
-            deviance, masses, self.bank.penalties(experts), old and old.dispersion
+            deviance, masses, self._penalties(experts), old and old.dispersion
         )
         if dispersion is not None:
             # Their densities have no need of one: it stays, and the objective does not see it.
@@ -231,6 +232,11 @@ class Training:
         fixed = getattr(self.bank, "fixed", False)
         starved = () if fixed else tuple(np.flatnonzero(~alive).tolist())
         return Parameters(gate, experts, dispersion, starved), deviance
+
+    def _penalties(self, experts):
+        """The experts' own penalties, of all pairs of outputs where the law needs them."""
+        bank = self.bank
+        return (bank.penalty_products if self.law.correlated else bank.penalties)(experts)
 
     def _working(self, masses, old):
         """Weights (n, K) that experts are fitted with, in the eyes of the law."""
@@ -274,7 +280,7 @@ class Training:
             )
         resp, log_likelihood = e_step(log_gate, self.units.gather(log_density), top_k)
         value = self.weights @ log_likelihood - self.total * self.target.log_scale
-        quadratic = self.bank.penalties(parameters.experts)
+        quadratic = self._penalties(parameters.experts)
         value -= self.law.penalty(parameters.dispersion, quadratic)
         value -= self.gate.penalty(parameters.gate)
         return State(parameters, resp, float(value / self.total))

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmoe import MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression
 from skmoe.distributions import MixtureDistribution
-from skmoe.responses import Gaussian, Laplace, StudentT
+from skmoe.responses import Gaussian, Laplace, MultivariateGaussian, StudentT
 from tests.benchmarks.quantiles import components, peak_bytes
 
 # Laws of scipy's, so that the mixture is tested with laws of every kind ---------------------
@@ -92,7 +92,15 @@ class Counts(ScipyLaw):
         return np.floor(mean)
 
 
-LAWS = [Gaussian(), ScipyLaw(), HeavyTails(), Pointed(), Positive(), Counts()]
+LAWS = [
+    Gaussian(),
+    MultivariateGaussian(),
+    ScipyLaw(),
+    HeavyTails(),
+    Pointed(),
+    Positive(),
+    Counts(),
+]
 CONTINUOUS = [law for law in LAWS if not law.discrete]
 EVERY_LAW = pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
 EVERY_CONTINUOUS_LAW = pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def mixture(law, rng, n=7, n_components=3, m=1, single=True):
 
 def row(dist, i):
     """Weights and frozen scipy components of row i."""
-    law = ScipyLaw() if isinstance(dist.law, Gaussian) else dist.law
+    law = ScipyLaw() if isinstance(dist.law, Gaussian | MultivariateGaussian) else dist.law
     pairs = zip(dist.means[i], dist.parameters, strict=True)
     return dist.weights[i], [law.frozen(mean, scale) for mean, scale in pairs]
 

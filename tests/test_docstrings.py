@@ -20,7 +20,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 PUBLIC = {
     "skmoe": "MixtureOfExpertsRegressor MixtureOfExpertsClassifier",
     "skmoe.gates": "SoftmaxGate GaussianGate HierarchicalGate ClassifierGate ConstantGate",
-    "skmoe.responses": "Gaussian StudentT Laplace Poisson Gamma",
+    "skmoe.responses": "Gaussian MultivariateGaussian StudentT Laplace Poisson Gamma",
     "skmoe.inspection": "ConvergenceDisplay GateDisplay ExpertUsageDisplay"
     " PredictiveDensityDisplay GateTreeDisplay PathDisplay export_gate_text"
     " Summary bootstrap likelihood_ratio_test summary",

@@ -16,13 +16,22 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsRegressor
 from skmoe.metrics import interval_coverage
-from skmoe.responses import Gamma, Gaussian, Laplace, LogLinear, StudentT, row_parameters
+from skmoe.responses import (
+    Gamma,
+    Gaussian,
+    Laplace,
+    LogLinear,
+    MultivariateGaussian,
+    StudentT,
+    row_parameters,
+)
 
 LAWS = {
     "gaussian": Gaussian(dispersion="linear"),
     "student_t": StudentT(dispersion="linear"),
     "laplace": Laplace(dispersion="linear"),
     "gamma": Gamma(dispersion="linear"),
+    "multivariate": MultivariateGaussian(dispersion="linear"),
 }
 EVERY_LAW = pytest.mark.parametrize("name", LAWS)
 
@@ -39,7 +48,7 @@ def draw(name, mean, dispersion, rng):
     """y of a law, (n,)."""
     if name == "gamma":
         return rng.gamma(1 / dispersion, np.exp(0.3 * mean) * dispersion)
-    noise = {"gaussian": stats.norm(), "student_t": stats.t(5), "laplace": stats.laplace()}[name]
+    noise = {"student_t": stats.t(5), "laplace": stats.laplace()}.get(name, stats.norm())
     return mean + dispersion * noise.rvs(len(mean), random_state=rng)
 
 
@@ -112,7 +121,8 @@ def test_dispersions_given_the_stretches_maximise_the_objective(name, shared, rn
         law.set_params(df=4.0)
     y, mean, parameters = components(name, rng)
     deviance, masses = law.deviance(y, mean.copy()), rng.uniform(0, 1, (200, 3))
-    stretches, quadratic = rng.uniform(0.5, 2.0, (200, 3)), np.zeros((3, 1))
+    stretches = rng.uniform(0.5, 2.0, (200, 3))
+    quadratic = np.zeros((3, 1, 1) if law.correlated else (3, 1))
     old = parameters[0]
     for _ in range(200 if name == "student_t" else 1):
         old = law.fit_dispersion(deviance, masses, quadratic, old, stretches)
@@ -225,6 +235,23 @@ def test_several_outputs_share_the_coefficients_of_an_expert(rng):
     assert model.dispersion_coef_.shape == (2, 2)
     assert_allclose(model.dispersion_coef_[:, 1], 0.6, atol=0.05)
     assert np.diff(model.lower_bounds_).min() > -1e-9
+
+
+def test_correlated_outputs_keep_their_correlation_where_errors_grow(rng):
+    X = rng.standard_normal((4000, 2))
+    noise = rng.multivariate_normal([0, 0], [[1, -0.7], [-0.7, 1]], 4000)
+    Y = np.where(X[:, :1] > 0, X @ [[2, 1], [0, 1]], -3 + 0 * X)
+    Y += np.exp(0.5 * X[:, 1:]) * noise * [0.3, 1.0]
+    model = regressor(LAWS["multivariate"], tol=1e-9).fit(X, Y)
+    assert np.diff(model.lower_bounds_).min() > -1e-9
+    assert_allclose(model.dispersion_coef_, [[0, 0.5], [0, 0.5]], atol=0.05)
+    assert_allclose(
+        model.response_.covariance_[:, 0, 1] / model.dispersion_.prod(1), -0.7, atol=0.05
+    )
+    diagonal = regressor(LAWS["gaussian"]).fit(X, Y)
+    assert model.score_samples(X, Y).mean() > diagonal.score_samples(X, Y).mean() + 0.2
+    drawn = model.predict_dist(X[:1].repeat(20_000, 0)).sample(1, 0)[:, :, 0]
+    assert_allclose(np.cov(drawn.T).diagonal(), model.predict_dist(X[:1]).var()[0], rtol=0.05)
 
 
 def test_units_of_x_and_y_do_not_matter(rng):
@@ -356,7 +383,8 @@ def test_an_m_step_without_rows_changes_nothing_to_nan(rng):
     for name, law in LAWS.items():
         bound = LogLinear(clone(law).set_params(prior=0), X, np.ones(50), 1)
         y, mean, _ = components(name, rng, n=50, k=2)
-        deviance, quadratic = law.deviance(y, mean.copy()), np.zeros((2, 1))
+        shape = (2, 1, 1) if law.correlated else (2, 1)
+        deviance, quadratic = law.deviance(y, mean.copy()), np.zeros(shape)
         masses = np.column_stack([np.ones(50), np.zeros(50)])
         old = bound.fit_dispersion(deviance, np.ones((50, 2)), quadratic)
         assert np.isfinite(bound.fit_dispersion(deviance, masses, quadratic, old)).all()

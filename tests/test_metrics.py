@@ -26,7 +26,7 @@ from skmoe.metrics import (
     log_score_scorer,
     pit,
 )
-from skmoe.responses import Gaussian
+from skmoe.responses import Gaussian, MultivariateGaussian
 from tests.test_distributions import (
     Counts,
     HeavyTails,
@@ -37,7 +37,7 @@ from tests.test_distributions import (
     row_cdf,
 )
 
-CONTINUOUS = [Gaussian(), ScipyLaw(), HeavyTails(), Pointed(), Positive()]
+CONTINUOUS = [Gaussian(), MultivariateGaussian(), ScipyLaw(), HeavyTails(), Pointed(), Positive()]
 
 
 def by_name(law):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import ndtri
 
 #: Most rounds, and the step of differences relative to the scale.
-_ROUNDS = 50
+_ROUNDS = 200
 _DIFFERENCE = 1e-4
 _SHORTER = (1.0, 0.25, 0.06, 0.015)
 
@@ -39,44 +39,53 @@ def _climb(part, x, spread):
     for _ in range(_ROUNDS):
         if not len(active):
             break
-        some, at, here = part.take(active), x[active], height[active]
-        moved = np.zeros_like(at)
+        some, begun, wide = part.take(active), x[active], spread[active]
+        at, here = begun.copy(), height[active]
         for j in range(at.shape[1]):
-            step = _newton(some, at, here, j, spread[active, j])
-            here, moved[:, j] = _stepped(some, at, here, j, step)
+            here = _line(some, at, here, wide * (np.arange(at.shape[1]) == j))
+        if at.shape[1] > 1:
+            # Where outputs are correlated, a ridge is climbed along it, not from side to side.
+            here = _line(some, at, here, _stretched(at - begun, wide))
         x[active], height[active] = at, here
-        active = active[(np.abs(moved) > 1e-6 * spread[active]).any(axis=1)]
+        active = active[(np.abs(at - begun) > 1e-6 * wide).any(axis=1)]
     return x, height
 
 
-def _newton(part, x, height, j, spread):
-    """Steps (b,) of output j towards where the slope of the log-density vanishes."""
-    h = _DIFFERENCE * spread
-    ahead, behind = (part.log_density(_shifted(x, j, sign * h)) for sign in (1.0, -1.0))
-    with np.errstate(all="ignore"):
-        slope, bend = (ahead - behind) / (2 * h), (ahead - 2 * height + behind) / h**2
-        uphill = np.sign(ahead - behind) * spread
-        step = np.where(bend < 0, -slope / bend, uphill)
-    # Next to the end of the support a difference is infinite.
-    step = np.where(np.isfinite(step), step, np.nan_to_num(uphill))
-    return np.clip(step, -4 * spread, 4 * spread)
+def _stretched(move, spread):
+    """Moves (b, m) made as long as the scales; those of no length stay."""
+    length = np.abs(move / spread).max(axis=1, keepdims=True)
+    return np.divide(move, length, out=np.zeros_like(move), where=length > 0)
 
 
-def _stepped(part, x, height, j, step):
-    """Move x along output j where it gains; return the heights and the moves."""
-    start, moved = x[:, j].copy(), np.zeros_like(step)
+def _line(part, x, height, along):
+    """Move x along directions (b, m) where that gains; return the heights."""
+    step = _newton(part, x, height, along)
+    moved = np.zeros_like(step)
     for shorter in _SHORTER:
         waiting = np.flatnonzero((moved == 0) & (step != 0))
         if not len(waiting):
             break
-        trial = _shifted(x[waiting], j, shorter * step[waiting])
+        trial = x[waiting] + (shorter * step[waiting])[:, None] * along[waiting]
         reached = part.take(waiting).log_density(trial)
         gained = reached > height[waiting]
         rows = waiting[gained]
         x[rows], moved[rows] = trial[gained], shorter * step[rows]
         height = height.copy()
         height[rows] = reached[gained]
-    return height, x[:, j] - start
+    return height
+
+
+def _newton(part, x, height, along):
+    """Steps (b,) along directions (b, m) towards where the slope of the log-density vanishes."""
+    h = _DIFFERENCE
+    ahead, behind = (part.log_density(x + sign * h * along) for sign in (1.0, -1.0))
+    with np.errstate(all="ignore"):
+        slope, bend = (ahead - behind) / (2 * h), (ahead - 2 * height + behind) / h**2
+        uphill = np.sign(ahead - behind)
+        step = np.where(bend < 0, -slope / bend, uphill)
+    # Next to the end of the support a difference is infinite.
+    step = np.where(np.isfinite(step), step, np.nan_to_num(uphill))
+    return np.clip(step, -4.0, 4.0)
 
 
 def _climb_whole(part, x, spread):

@@ -44,7 +44,7 @@ def is_batched(estimator, labels, loss=None):
     return (loss in (None, "squares") and is_linear(last)) or is_glm(last, loss)
 
 
-def make_batch(template, view, target, n_experts):
+def make_batch(template, view, target, n_experts, exact=False):
     """Return the bank that solves K clones of `template` at once.
 
     The transformers of a pipeline are fitted and applied once.
@@ -55,6 +55,8 @@ def make_batch(template, view, target, n_experts):
     view : View of n rows
     target : Target or Labels
     n_experts : int
+    exact : bool
+        Whether linear experts are solved to the end in every iteration.
 
     Returns
     -------
@@ -62,6 +64,8 @@ def make_batch(template, view, target, n_experts):
     """
     with naming(f"expert {type(template).__name__}", "fit"):
         prefix, last, view = fit_prefix(template, view, target.raw)
-        kind = GlmBank if is_glm(last) else LinearBank
-        kind = LogisticBank if hasattr(target, "codes") else kind
-        return prefix.before(kind(last, view, target, n_experts))
+        parts = last, view, target, n_experts
+        if hasattr(target, "codes"):
+            return prefix.before(LogisticBank(*parts))
+        bank = GlmBank(*parts) if is_glm(last) else LinearBank(*parts, exact)
+        return prefix.before(bank)

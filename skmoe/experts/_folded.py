@@ -52,6 +52,10 @@ class FoldedBank:
         """Nothing: what is maximised is not what rows left out are worth."""
         return np.zeros_like(self._whole.penalties(state[-1]))
 
+    def penalty_products(self, state):
+        """Nothing, of any pair of outputs."""
+        return np.zeros_like(self._whole.penalty_products(state[-1]))
+
     def strip(self, state):
         """The states without (n, K) arrays."""
         return [b.strip(s) for b, s in zip([*self._banks, self._whole], state, strict=True)]

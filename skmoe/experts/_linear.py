@@ -61,12 +61,15 @@ class LinearBank:
     target : Target
         y with its location and scale.
     n_experts : int
+    exact : bool
+        Whether every iteration solves to the end. A step that improves each output alone may
+        worsen several whose errors are correlated.
     """
 
     cheap = True
 
-    def __init__(self, template, view, target, n_experts):
-        self.template, self.view, self.target = template, view, target
+    def __init__(self, template, view, target, n_experts, exact=False):
+        self.template, self.view, self.target, self.exact = template, view, target, exact
         self.shape = (n_experts, target.values.shape[1], view.design.shape[1])
         self.ridge = view.design.raw_ridge(getattr(template, "alpha", 0.0))
 
@@ -103,7 +106,7 @@ class LinearBank:
         columns = np.arange(self.shape[2])
         grams[:, columns, columns] += self.ridge
         coef = solve_normal_equations(grams, right).transpose(0, 2, 1)
-        many = self.shape[2] >= _MANY_COLUMNS
+        many = self.shape[2] >= _MANY_COLUMNS and not self.exact
         return LinearState(coef, invert_regular(grams) if many else None)
 
     def _step(self, weights, state):
@@ -165,6 +168,10 @@ class LinearBank:
     def penalties(self, state):
         """``alpha * ||coef||^2`` (K, m), in squared standardised units."""
         return (self.ridge * state.coef * state.coef).sum(axis=2)
+
+    def penalty_products(self, state):
+        """``alpha`` × the products of the coefficients of all pairs of outputs, (K, m, m)."""
+        return self.ridge * state.coef @ state.coef.swapaxes(1, 2)
 
     def pack(self, state):
         """The coefficients as one vector."""

@@ -28,6 +28,39 @@ def fitted_penalty(estimator):
     return 0.0
 
 
+def fitted_products(estimator):
+    """What `fitted_penalty` says of all pairs of outputs, whose errors are correlated.
+
+    Parameters
+    ----------
+    estimator : fitted regressor, or pipeline that ends in one
+
+    Returns
+    -------
+    float or ndarray of shape (m, m)
+        For ``Ridge``: alpha times the products of the coefficients of two outputs. Zero for
+        everything else.
+
+    Raises
+    ------
+    ValueError
+        If outputs have penalties of different strength: what ``Ridge`` then minimises, output
+        by output, is the term of no objective that all outputs share.
+    """
+    if isinstance(estimator, Pipeline):
+        return fitted_products(estimator.steps[-1][1])
+    if not (isinstance(estimator, Ridge) and hasattr(estimator, "coef_")):
+        return 0.0
+    alpha = np.unique(estimator.alpha)
+    if len(alpha) > 1:
+        raise ValueError(
+            "alpha of Ridge must be one number for all outputs under a law whose outputs are "
+            f"correlated; got {estimator.alpha!r}"
+        )
+    coef = np.atleast_2d(estimator.coef_)
+    return alpha * (coef @ coef.T)
+
+
 def l2_strength(estimator):
     """``1 / C`` of a logistic regression with an L2 penalty, else zero."""
     # scikit-learn 1.8 replaces `penalty` by `C` and `l1_ratio`.

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils.parallel import delayed
 
 from .._delegate import is_rigid
+from .._errors import naming
 from ._honest import InSample, Lesson
-from ._penalty import fitted_penalty
+from ._penalty import fitted_penalty, fitted_products
 
 
 class WrappedBank:
@@ -138,6 +139,15 @@ class WrappedBank:
             return np.array(found, dtype=float)
         return np.stack([np.broadcast_to(value, scale.shape) for value in found]) / scale / scale
 
+    def penalty_products(self, state):
+        """What `penalties` says of all pairs of outputs, (K, m, m)."""
+        scale = self.target.scale
+        found = np.zeros((len(state), len(scale), len(scale)))
+        for products, lesson, expert in zip(found, self.lessons, state, strict=True):
+            with naming(f"expert {lesson.name!r}", "fit"):
+                products[:] = fitted_products(expert.estimator)
+        return found / scale / scale[:, None]
+
     def strip(self, state):
         """The state as it is: to fit the experts again would cost more than to keep it."""
         return state
@@ -184,6 +194,10 @@ class PooledBank(WrappedBank):
     def penalties(self, state):
         """Nothing: no iteration maximises them."""
         return np.zeros((len(self.fits), *np.shape(getattr(self.target, "scale", 0.0))))
+
+    def penalty_products(self, state):
+        """Nothing: no iteration maximises them."""
+        return np.zeros((len(self.fits), len(self.target.scale), len(self.target.scale)))
 
     def pack(self, state):
         """No numbers: nothing is left to be learned."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from skmoe.distributions import MixtureDistribution
-from skmoe.responses import Gaussian
+from skmoe.responses import Gaussian, MultivariateGaussian
 
 # The numerical CRPS integrates between these quantiles of each component, in each cell with
 # Gauss's rule of so many nodes. Tails that fall like 1 / y lose 1e-8 of a scale beyond them.
@@ -20,6 +20,9 @@ _MOST_TERMS = 1024
 # Between numbers beyond it a difference may overflow.
 _LARGEST = 1e300
 
+# Laws whose outputs alone are normal; one derived from them may be another.
+_NORMAL = (Gaussian, MultivariateGaussian)
+
 _PEAK = 1 / np.sqrt(2 * np.pi)
 
 
@@ -31,7 +34,7 @@ def rows_of(dist, rows):
 
 def crps_of(y, dist):
     """Scores (b, m) of y (b, m)."""
-    if type(dist.law) is Gaussian:  # a law derived from it may be another
+    if type(dist.law) in _NORMAL:
         return _crps_of_gaussians(y, dist)
     return _crps_by_steps(y, dist) if dist.law.discrete else _crps_by_cells(y, dist.cdf, dist)
 

@@ -5,8 +5,17 @@ from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
 from ._loglinear import LogLinear, row_parameters  # noqa: F401 - what trains and asks them
+from ._multivariate import MultivariateGaussian
 from ._poisson import Poisson
 from ._response import Response
 from ._student import StudentT
 
-__all__ = ["Gamma", "Gaussian", "Laplace", "Poisson", "Response", "StudentT"]
+__all__ = [
+    "Gamma",
+    "Gaussian",
+    "Laplace",
+    "MultivariateGaussian",
+    "Poisson",
+    "Response",
+    "StudentT",
+]

@@ -12,6 +12,7 @@ class Categorical:
     reweights = False
     n_scales = 1
     dispersion = "constant"
+    correlated = False
 
     def deviance(self, y, log_proba):
         """Return the log-probabilities (n, K) of the row's own class as they are."""

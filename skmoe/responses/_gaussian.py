@@ -46,6 +46,10 @@ class Gaussian(ScaleFamily):
         so many experts that share one fit, each with gate weights of its own, and errors may
         depend on x.
 
+    See Also
+    --------
+    MultivariateGaussian : Several outputs whose errors are correlated.
+
     Examples
     --------
     >>> from skmoe import MixtureOfExpertsRegressor

@@ -113,7 +113,7 @@ class LogLinear:
     reweights = True
 
     def __init__(self, law, X, weights, n_outputs):
-        self.law, self.n_outputs = law, n_outputs
+        self.law, self.n_outputs, self.correlated = law, n_outputs, law.correlated
         self.scaler = Scaler.of(X, weights)
         self.features = self.scaler.transform(X)
 

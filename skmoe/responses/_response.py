@@ -35,6 +35,9 @@ class Response(ABC, BaseEstimator):
         Whether dispersions depend on x.
     scaler : None
         What makes features for dispersions.
+    correlated : bool
+        Whether the outputs depend on one another given the expert: penalties of the experts
+        then come for all pairs of outputs.
     """
 
     _parameter_constraints = {}
@@ -48,6 +51,7 @@ class Response(ABC, BaseEstimator):
     n_scales = 1
     dispersion = "constant"
     scaler = None
+    correlated = False
 
     def check_target(self, y):
         """Refuse what the law gives no density.
@@ -75,7 +79,7 @@ class Response(ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Not negative.
+            The further from zero the worse; of either sign where the law needs it.
         """
 
     def working_weights(self, deviance, parameters):
@@ -104,8 +108,9 @@ class Response(ABC, BaseEstimator):
         deviance : ndarray of shape (n, K, m)
         masses : ndarray of shape (n, K)
             Responsibilities × sample weights.
-        quadratic : ndarray of shape (K, m)
-            Penalties of the experts, alpha × squared norm, in squared units of y.
+        quadratic : ndarray of shape (K, m), or (K, m, m) where `correlated`
+            Penalties of the experts, alpha × squared norm, in squared units of y; or
+            alpha × products of the coefficients of two outputs.
         old : ndarray of shape (K, q), optional
             Those of the last iterate.
 
@@ -138,7 +143,7 @@ class Response(ABC, BaseEstimator):
         Parameters
         ----------
         parameters : ndarray of shape (K, q)
-        quadratic : ndarray of shape (K, m)
+        quadratic : ndarray of shape (K, m), or (K, m, m) where `correlated`
 
         Returns
         -------
@@ -352,7 +357,7 @@ def weighted_sums(values, masses):
 
 
 def pooled(sums, mass, shared):
-    """Return sums (K, m) and masses (K, 1): those of all experts together where they share."""
+    """Return sums (K, ...) and masses (K, 1): those of all experts together where they share."""
     mass = mass[:, None]
     if not shared:
         return sums, mass
