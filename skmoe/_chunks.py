@@ -86,11 +86,11 @@ def of_blocks(items, n_jobs):
         for number, item in enumerate(_each(items)):
             X, y, weights = _unpacked(number, item)
             for rows in blocks(len(y), CHUNK_ROWS):
-                yield _take(X, rows), y[rows], None if weights is None else weights[rows]
+                yield take_rows(X, rows), y[rows], None if weights is None else weights[rows]
 
     for item in _each(items):
         X, y, _ = _unpacked(0, item)
-        return Chunks(read, _take(X, slice(1)), y.ndim == 1, n_jobs)
+        return Chunks(read, take_rows(X, slice(1)), y.ndim == 1, n_jobs)
     raise ValueError("X must hold at least one block (X, y); it holds none")
 
 
@@ -125,7 +125,8 @@ def _unpacked(number, item):
     return X, y, weights
 
 
-def _take(X, rows):
+def take_rows(X, rows):
+    """Rows of an array, matrix or data frame."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 

@@ -1,9 +1,11 @@
 """``fit`` on rows that are not all in memory: what it takes, and what it refuses."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ._block_fitting import SOME_ROWS, BlockFitting, misfit
 from ._chunks import are_blocks, of_arrays, of_blocks
+from ._dask import DaskChunks, by_partition, is_dask
 from ._inputs import check_X
 
 
@@ -25,6 +27,10 @@ class LargeMixin:
             if refused is not None:
                 raise ValueError(f"rows in blocks cannot be fitted so: {refused}")
             return of_blocks(X, self.n_jobs)
+        if is_dask(X):
+            if refused is not None:
+                raise ValueError(f"Dask collections cannot be fitted so: {refused}")
+            return DaskChunks(X, y, sample_weight)
         mapped = isinstance(X, np.memmap) and X.ndim == 2 and len(X) > SOME_ROWS
         if not mapped or refused is not None:
             return None
@@ -52,6 +58,12 @@ class LargeMixin:
         if groups is not None or params:
             return f"groups and further parameters must be None; got {['groups', *params]}"
         return misfit(parts)
+
+    def _lazily(self, X):
+        """Predictions of a Dask collection, made when they are asked for."""
+        check_is_fitted(self)
+        n_outputs = None if self.dispersion_.ndim == 1 else self.dispersion_.shape[1]
+        return by_partition(self.predict, X, n_outputs)
 
     def _fit_chunks(self, chunks, parts, settings, rng):
         """Fit to chunks; return the training, its result and the log of the starts."""

@@ -6,6 +6,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._base import BaseMixtureOfExperts, like
+from ._dask import is_dask
 from ._inputs import check_numbers
 from ._large import LargeMixin
 from ._mixture import Numbers, concatenate_components
@@ -302,10 +303,12 @@ class MixtureOfExpertsRegressor(LargeMixin, RegressorMixin, BaseMixtureOfExperts
         Returns
         -------
         prediction : ndarray of shape (n,) or (n, n_outputs)
-            In the units of y.
+            In the units of y. Of a Dask collection a Dask array, without `return_std`.
         std : ndarray of shape (n,) or (n, n_outputs)
             Only if `return_std`.
         """
+        if is_dask(X) and not return_std:
+            return self._lazily(X)
         mixtures, X = self._averaged(X)
         if not return_std:
             return self._shaped(X, self._combined(mixtures, X))

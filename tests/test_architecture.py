@@ -35,7 +35,8 @@ LAYERS = [
     "_numerics _design _errors _sklearn",
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
-    "_mixture _training _folding _search _growth _problem _fitting _chunks _survey _block_fitting",
+    "_mixture _training _folding _search _growth _problem _fitting _chunks _dask _survey "
+    "_block_fitting",
     "_parts _inputs _notices _criteria _large _base _regressor _classifier",
     "datasets inspection metrics _cli __main__",
 ]
@@ -57,7 +58,7 @@ SKLEARN_FROM = 2
 # From which layer up. threadpoolctl comes with every scikit-learn.
 THIRD_PARTY = {"numpy": 0, "scipy": 0, "sklearn": SKLEARN_FROM, "joblib": 2, "threadpoolctl": 5}
 # Extras: a package that may be missing is imported by the function that needs it.
-OPTIONAL = {"matplotlib", "pandas"}
+OPTIONAL = {"dask", "matplotlib", "pandas"}
 
 
 def room_of(module):
