@@ -11,7 +11,7 @@ from ._survey import survey
 from ._target import Target
 from ._units import Rows
 from .em._blocks import LinearFold, curvature_stride
-from .experts import is_linear
+from .experts import is_linear, is_logistic
 from .gates import SoftmaxGate
 from .responses import Gaussian
 
@@ -19,19 +19,24 @@ from .responses import Gaussian
 SOME_ROWS = 2**16
 
 
-def misfit(parts):
+def misfit(parts, labels=False):
     """Say which of the parts needs all rows at once; None where blocks will do.
 
     Parameters
     ----------
     parts : Parts
+    labels : bool
+        Whether y are labels.
     """
     template = parts.named[0][1]
     alike = parts.clones and parts.specialize and len(parts.named) > 1
-    if not (alike and is_linear(template)):
-        return f"experts must be two or more clones of LinearRegression or Ridge; got {template!r}"
+    if not (alike and (is_logistic if labels else is_linear)(template)):
+        kinds = "LogisticRegression" if labels else "LinearRegression or Ridge"
+        return f"experts must be two or more clones of {kinds}; got {template!r}"
     if type(parts.gate) is not SoftmaxGate or parts.gate.balance:
         return f"the gate must be SoftmaxGate without balance; got {parts.gate!r}"
+    if labels:
+        return None
     if type(parts.law) is not Gaussian or parts.law.dispersion != "constant":
         return f"the response must be Gaussian with constant dispersion; got {parts.law!r}"
     return None

@@ -363,6 +363,19 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
             by_class = np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
         return weights * by_class[codes]
 
+    def _check_classes(self, y, classes):
+        """Refuse a first batch that lacks one of the labels, or has others."""
+        expected, found = np.unique(classes), np.unique(y)
+        if not np.array_equal(expected, found):
+            raise ValueError(
+                f"the first batch must have a row of each label in classes, {expected.tolist()}; "
+                f"got {found.tolist()}"
+            )
+
+    def _may_begin_with(self, y):
+        """Whether a model can begin anew with labels: only where none is missing."""
+        return len(np.unique(y)) == len(self.classes_)
+
     def _target(self, y, weights):
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:

@@ -243,7 +243,7 @@ def _direction(problem, iterate, gradient, precision):
     flat, curvature = gradient.reshape(n_problems, -1), iterate.curvature
     if problem.design.has_grams and n_classes * p <= EXPLICIT_SIZE:
         if curvature is None:
-            curvature = np.linalg.inv(_hessian(problem, iterate))
+            curvature = np.linalg.inv(negative_hessian(problem, iterate))
         direction = (curvature @ flat[:, :, None])[:, :, 0]
         return direction.reshape(problem.shape).copy(), curvature, 0
     probabilities = _kept_probabilities(problem, iterate)
@@ -286,7 +286,7 @@ def _diagonal(mass, ridge):
     return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
 
 
-def _hessian(problem, iterate):
+def negative_hessian(problem, iterate):
     """Negative Hessians (G, C p, C p), regular also along the softmax's null direction."""
     n_problems, n_classes, p = problem.shape
     n_pairs, n = n_classes * (n_classes - 1) // 2, problem.design.shape[0]

@@ -10,6 +10,7 @@ from ._dask import is_dask
 from ._inputs import check_numbers
 from ._large import LargeMixin
 from ._mixture import Numbers, concatenate_components
+from ._partial import PartialFitMixin
 from ._parts import RESPONSES, default_expert, resolve_response
 from ._sklearn import StrOptions
 from ._target import Target
@@ -18,7 +19,9 @@ from .responses import Response
 from .routing import keep_top, weighted_mean
 
 
-class MixtureOfExpertsRegressor(LargeMixin, RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsRegressor(
+    LargeMixin, PartialFitMixin, RegressorMixin, BaseMixtureOfExperts
+):
     r"""Mixture of experts for regression.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)
@@ -423,6 +426,12 @@ class MixtureOfExpertsRegressor(LargeMixin, RegressorMixin, BaseMixtureOfExperts
 
     def _class_weights(self, y, weights):
         return weights
+
+    def _check_classes(self, y, classes):
+        raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
+
+    def _may_begin_with(self, y):
+        return True
 
     def _target(self, y, weights):
         law = self._law()

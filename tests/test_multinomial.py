@@ -58,7 +58,7 @@ def test_gradient_and_hessian_are_those_of_the_value(make, n_classes, rng):
     )
     expected = -(up - down) / (2 * step)
     flat = vector.reshape(problem.shape[0], -1)
-    explicit = (_multinomial._hessian(problem, iterate) @ flat[:, :, None])[:, :, 0]
+    explicit = (_multinomial.negative_hessian(problem, iterate) @ flat[:, :, None])[:, :, 0]
     implicit = _multinomial._hessian_product(
         problem, _multinomial._kept_probabilities(problem, iterate), flat
     )

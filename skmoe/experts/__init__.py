@@ -23,6 +23,8 @@ __all__ = [
     "WrappedBank",
     "count_parameters",
     "is_batched",
+    "is_linear",
+    "is_logistic",
     "make_batch",
 ]
 

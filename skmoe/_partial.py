@@ -1,0 +1,172 @@
+"""``partial_fit``: mixtures that learn batch by batch."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_consistent_length
+
+from ._block_fitting import misfit
+from ._design import View
+from ._inputs import check_weights, check_X, keep_rows
+from ._mixture import select
+from ._numerics import weighted_location_scale
+from ._sklearn import as_numeric
+from ._stream import Batch, Stream
+from ._survey import Units
+from ._target import Labels, Target
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What ``partial_fit`` goes on from.
+
+    Attributes
+    ----------
+    gate, experts : Units
+        Of the columns that each side sees in the first batch; those of y with the experts'.
+    stream : Stream
+    """
+
+    gate: Units
+    experts: Units
+    stream: Stream
+
+
+class PartialFitMixin:
+    """Adds ``partial_fit`` to both estimators."""
+
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Learn from one more batch of rows, by stepwise EM.
+
+        The first batch is fitted as ``fit`` would. Each further one gets an E-step; the M-step
+        solves for decayed sums, in which the newest batch has a share of t to the power -0.6
+        after t batches, and never less than 0.02 (Cappé and Moulines 2009). A batch that the
+        model predicts far worse than those before, by six standard errors, is of another regime:
+        the model begins anew with it.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Numbers.
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), optional
+        classes : array-like of shape (n_classes,), optional
+            Of a classifier: all labels, for the first batch to be checked for them.
+
+        Returns
+        -------
+        estimator
+            Itself. ``lower_bounds_`` holds the mean log-score of each batch before it was
+            learned, ``lower_bound_`` the last of them, and ``n_iter_`` counts batches.
+
+        Raises
+        ------
+        ValueError
+            If a part cannot learn so: it takes two or more clones of ``LinearRegression`` or
+            ``Ridge`` under a Gaussian response with constant dispersion, or of
+            ``LogisticRegression``, and a ``SoftmaxGate``. If the first batch lacks a label.
+        """
+        self._validate_params()
+        draft = copy.copy(self)
+        if getattr(self, "learned_", None) is None:
+            draft._begin(X, y, sample_weight, classes)
+        else:
+            draft._go_on(X, y, sample_weight)
+        self.__dict__ = vars(draft)
+        return self
+
+    def _begin(self, X, y, sample_weight, classes):
+        """Fit to the first batch."""
+        refused = misfit(self._resolve_parts(np.random.RandomState(0)), self._has_labels)
+        if refused is not None:
+            raise ValueError(f"partial_fit cannot learn so: {refused}")
+        if classes is not None:
+            self._check_classes(y, classes)
+        self.fit(X, y, sample_weight)
+        X, y, weights = self._batch_of(X, y, sample_weight)
+        gate = _units(select(X, self.gate_columns_), y, weights, self._has_labels)
+        experts = _units(select(X, self.expert_columns_), y, weights, self._has_labels)
+        batch = self._batch(gate, experts, X, y, weights)
+        self.learned_ = Learned(gate, experts, Stream.of(self, batch))
+        score = float(np.average(self.score_samples(X, y), weights=weights))
+        self._record(np.array([score]))
+
+    def _go_on(self, X, y, sample_weight):
+        """Learn a further batch."""
+        known, given = self.learned_, (X, y, sample_weight)
+        X, y, weights = self._batch_of(X, y, sample_weight)
+        if not len(X):
+            return
+        batch = self._batch(known.gate, known.experts, X, y, weights)
+        resp, scores = known.stream.expect(batch, self.top_k)
+        history = self.lower_bounds_
+        if known.stream.is_surprised(batch, scores) and self._may_begin_with(y):
+            self._begin(*given, None)
+        else:
+            self.learned_ = Learned(
+                known.gate, known.experts, known.stream.learned(batch, resp, scores)
+            )
+            self._store_stream(batch, resp)
+        self._record(np.append(history, np.average(scores, weights=weights)))
+
+    def _batch_of(self, X, y, sample_weight):
+        """Rows of positive weight: X as numbers, known y, and weights."""
+        X = check_X(self, X, reset=False)
+        check_consistent_length(X, y)
+        weights = check_weights(sample_weight, X)
+        y, n = self._check_y(y), len(weights)
+        X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
+        self._known_y(X, y)
+        return X, y, weights
+
+    def _batch(self, gate, experts, X, y, weights):
+        """The batch in the units of the first."""
+        views = [
+            View.of(seen, weights, units.design(_dense(seen)))
+            for units, seen in [
+                (gate, select(X, self.gate_columns_)),
+                (experts, select(X, self.expert_columns_)),
+            ]
+        ]
+        if self._has_labels:
+            target = Labels(y, self._known_y(X, y), self.classes_)
+        else:
+            columns = experts.targets(y.reshape(len(y), -1))
+            target = Target(y, columns, experts.y_mean, experts.y_scale)
+        return Batch(*views, target, weights)
+
+    def _store_stream(self, batch, resp):
+        """Write the fitted attributes that a batch changes."""
+        stream = self.learned_.stream
+        self.gate_ = stream.gate.finish(batch.gate)
+        self.experts_ = stream.experts.finish(batch.experts, batch.target)
+        self.named_experts_ = Bunch(**dict(zip(self.named_experts_, self.experts_, strict=True)))
+        self.expert_usage_ = stream.usage
+        proba = np.exp(stream.gate.log_proba(batch.gate.design))
+        entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
+        self.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
+        found = stream.experts.law_parameters(batch.target)
+        if found is not None:
+            self.law_parameters_ = found
+            self.dispersion_ = found[:, 0] if batch.target.single else found
+
+    def _record(self, scores):
+        self.lower_bounds_, self.lower_bound_ = scores, float(scores[-1])
+        self.n_iter_, self.converged_ = len(scores), False
+        self.stop_reason_ = "partial_fit goes on with the next batch"
+
+
+def _units(X, y, weights, labels):
+    mean, scale, constant = weighted_location_scale(_dense(X), weights)
+    if labels:
+        return Units(mean, scale, constant, None, None)
+    target = Target.of(y, weights)
+    return Units(mean, scale, constant, target.mean, target.scale)
+
+
+def _dense(X):
+    X = as_numeric(X)
+    return X.toarray() if hasattr(X, "toarray") else X
