@@ -10,7 +10,6 @@ from sklearn.utils import Bunch, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from ..responses import Gaussian
 from ._linear import check_model, is_regressor, read_expert, read_parameters
 from ._summary import Summary, shares
 
@@ -34,7 +33,8 @@ def bootstrap(
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
-        Fitted, of the kind that `summary` takes.
+        Fitted, with experts that have ``coef_`` and ``intercept_`` and a gate that `summary` takes;
+        a regressor with one output and any law of y.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
         The table that `est` was fitted to, without weights.
     y : array-like of shape (n,)
@@ -43,7 +43,7 @@ def bootstrap(
         Number of refits.
     kind : {"ordinary", "parametric"}, default="ordinary"
         Rows drawn with replacement, which needs no belief in the model; or the rows as they are,
-        with y drawn from the fitted mixture.
+        with y drawn from the fitted mixture: an expert by the gate, then y by its law.
     coverage : float, default=0.95
         Of the intervals, between percentiles of the resamples.
     random_state : int, RandomState instance or None, default=None
@@ -55,17 +55,18 @@ def bootstrap(
     -------
     Summary
         Its ``samples`` (n_resamples, P) are the parameters of the refits, its ``covariance``
-        theirs.
+        theirs. What a law estimates beside its dispersions, such as degrees of freedom, is
+        estimated in every refit, but not listed.
 
     Raises
     ------
     NotFittedError
         If `est` is not fitted.
     ValueError
-        If `kind` or `n_resamples` is out of range, a parameter of `est` is of no use here, or a
-        resample cannot be fitted.
+        If `kind` or `n_resamples` is out of range, a parameter of `est` is of no use here, y
+        cannot be drawn from it, or a resample cannot be fitted.
     TypeError
-        If a part of `est` is of another kind than `summary` takes; the message names it.
+        If a gate or an expert has no coefficients to list; the message names it.
 
     See Also
     --------
@@ -90,6 +91,8 @@ def bootstrap(
     _check_count(n_resamples, 2)
     check_model(est)
     X, y = _tables(X, y)
+    if kind == "parametric":
+        _check_drawn(est, y)
     resp = est.responsibilities(X, y)
     labels, coef = read_parameters(est)
     refit = delayed(_refit)
@@ -144,8 +147,7 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
-        Fitted, with clones of one estimator as experts and, in a regressor, the ``Gaussian``
-        response.
+        Fitted, with clones of one estimator as experts; a regressor with any law of y.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
         The table that `est` was fitted to, without weights.
     y : array-like of shape (n,)
@@ -192,6 +194,7 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     _check_count(n_resamples, 1)
     _check_growing(est)
     X, y = _tables(X, y)
+    _check_drawn(est, y)
     seeds = _seeds(random_state, n_resamples + 1)
     ratio = delayed(_ratio)
     ratios = Parallel(n_jobs=n_jobs)(
@@ -230,8 +233,6 @@ def _check_growing(est):
     for name, wanted in [("top_k", None), ("average", 1), ("specialize", True)]:
         if getattr(est, name) != wanted:
             raise ValueError(f"{name} must be {wanted}; got {getattr(est, name)!r}")
-    if is_regressor(est) and not isinstance(est.response_, Gaussian):
-        raise ValueError(f"response must be Gaussian; got {type(est.response_).__name__}")
 
 
 # Simulation and refits ---------------------------------------------------------------------
@@ -239,12 +240,19 @@ def _check_growing(est):
 
 def simulate(est, X, rng):
     """Draw y (n,) or (n, m) from a fitted mixture: an expert by the gate, then its law."""
+    if is_regressor(est):
+        return est.predict_dist(X).sample(1, rng)[..., 0]
     proba, answers = est.gate_proba(X), est.expert_predict(X)
-    rows, expert = np.arange(len(proba)), _draw(proba, rng)
-    chosen = answers[rows, expert]
-    if not is_regressor(est):
-        return est.classes_[_draw(chosen, rng)]
-    return chosen + est.dispersion_[expert] * rng.standard_normal(chosen.shape)
+    expert = _draw(proba, rng)
+    return est.classes_[_draw(answers[np.arange(len(proba)), expert], rng)]
+
+
+def _check_drawn(est, y):
+    """Refuse y of which the law has no draws: rates, whose spread depends on their exposure."""
+    if is_regressor(est) and est.response_.discrete and (y != np.round(y)).any():
+        raise ValueError(
+            f"y must be whole numbers to be drawn from {type(est.response_).__name__}; got rates"
+        )
 
 
 def _draw(proba, rng):
