@@ -38,7 +38,7 @@ def build_likelihood(est, X, y, sample_weight, groups):
         _check_law(est)
     est.score_samples(X, y, groups)  # says what there is to say of X, y and groups
     X, y = X if hasattr(X, "shape") else np.asarray(X), np.asarray(y).ravel()
-    weights = _checked_weights(sample_weight, y)
+    weights = checked_weights(sample_weight, y)
     if groups is not None:
         rows = np.argsort(groups, kind="stable")
         groups, X, y, weights = np.asarray(groups)[rows], _take(X, rows), y[rows], weights[rows]
@@ -60,10 +60,13 @@ def _check_law(est):
             refuse(f"expert {name!r} must have alpha=0 under this response; got {alpha!r}")
 
 
-def _checked_weights(sample_weight, y):
+def checked_weights(sample_weight, y):
+    """Weights (n,) of the rows, ones where there are none."""
     if sample_weight is None:
         return np.ones(len(y))
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="weights")
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
     check_consistent_length(weights, y)
     if weights.ndim != 1 or weights.min() < 0 or weights.max() == 0:
         raise ValueError("sample_weight must have one weight a row, not negative, not all zero")
