@@ -1,6 +1,8 @@
 """Inference by refits: bootstrap of the coefficients, and the test of one more expert."""
 
 import warnings
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -10,7 +12,8 @@ from sklearn.utils import Bunch, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from ..responses import Gaussian
+from .._sklearn import take
+from ._likelihood import checked_weights
 from ._linear import check_model, is_regressor, read_expert, read_parameters
 from ._summary import Summary, shares
 
@@ -20,8 +23,50 @@ _KINDS = ("ordinary", "parametric")
 _MAX_DRAWS = 100
 
 
+@dataclass(frozen=True)
+class _Table:
+    """Rows that a mixture is fitted to.
+
+    Attributes
+    ----------
+    X : array, sparse matrix or data frame of n rows
+    y : ndarray of shape (n,) or (n, m)
+    weights : ndarray of shape (n,) or None
+    """
+
+    X: Any
+    y: np.ndarray
+    weights: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, X, y, sample_weight):
+        """Check weights; rows without any are left out, as fits leave them out."""
+        table = cls(X if hasattr(X, "shape") else np.asarray(X), np.asarray(y))
+        if sample_weight is None:
+            return table
+        weights = checked_weights(sample_weight, table.y)
+        return replace(table, weights=weights).take(np.flatnonzero(weights))
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return _Table(take(self.X, rows), self.y[rows], weights)
+
+
 def bootstrap(
-    est, X, y, *, n_resamples=200, kind="ordinary", coverage=0.95, random_state=None, n_jobs=None
+    est,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    n_resamples=200,
+    kind="ordinary",
+    coverage=0.95,
+    random_state=None,
+    n_jobs=None,
 ):
     """Standard errors and intervals of a mixture of linear experts by refits.
 
@@ -34,16 +79,23 @@ def bootstrap(
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
-        Fitted, of the kind that `summary` takes.
+        Fitted, with experts that have ``coef_`` and ``intercept_`` and a gate that `summary` takes;
+        a regressor with one output and any law of y.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
-        The table that `est` was fitted to, without weights.
+        The table that `est` was fitted to.
     y : array-like of shape (n,)
         Its target.
+    sample_weight : array-like of shape (n,), optional
+        Its weights. A row is drawn as one observation, whatever it weighs, and keeps its weight in
+        the refits: an exposure, or the inverse of a chance to be in the table. Where weights
+        count equal rows, write these out instead. A parametric bootstrap takes none: the law says
+        how a row's y is drawn, but not whether its weight stands for several draws, for a smaller
+        spread, or for neither.
     n_resamples : int, default=200
         Number of refits.
     kind : {"ordinary", "parametric"}, default="ordinary"
         Rows drawn with replacement, which needs no belief in the model; or the rows as they are,
-        with y drawn from the fitted mixture.
+        with y drawn from the fitted mixture: an expert by the gate, then y by its law.
     coverage : float, default=0.95
         Of the intervals, between percentiles of the resamples.
     random_state : int, RandomState instance or None, default=None
@@ -55,17 +107,19 @@ def bootstrap(
     -------
     Summary
         Its ``samples`` (n_resamples, P) are the parameters of the refits, its ``covariance``
-        theirs.
+        theirs. What a law estimates beside its dispersions, such as degrees of freedom, is
+        estimated in every refit, but not listed.
 
     Raises
     ------
     NotFittedError
         If `est` is not fitted.
     ValueError
-        If `kind` or `n_resamples` is out of range, a parameter of `est` is of no use here, or a
-        resample cannot be fitted.
+        If `kind` or `n_resamples` is out of range, weights are given where y is drawn, a
+        parameter of `est` is of no use here, y cannot be drawn from it, or a resample cannot be
+        fitted.
     TypeError
-        If a part of `est` is of another kind than `summary` takes; the message names it.
+        If a gate or an expert has no coefficients to list; the message names it.
 
     See Also
     --------
@@ -89,12 +143,19 @@ def bootstrap(
         raise ValueError(f"kind must be one of {_KINDS}; got {kind!r}")
     _check_count(n_resamples, 2)
     check_model(est)
-    X, y = _tables(X, y)
-    resp = est.responsibilities(X, y)
+    if kind == "parametric" and sample_weight is not None:
+        raise ValueError(
+            "sample_weight must be None with kind='parametric': the law says how a row is drawn, "
+            "not what its weight stands for; where weights count equal rows, write these out"
+        )
+    table = _Table.of(X, y, sample_weight)
+    if kind == "parametric":
+        _check_drawn(est, table.y)
+    resp = est.responsibilities(table.X, table.y)
     labels, coef = read_parameters(est)
     refit = delayed(_refit)
     samples = Parallel(n_jobs=n_jobs)(
-        refit(est, X, y, resp, kind, seed) for seed in _seeds(random_state, n_resamples)
+        refit(est, table, resp, kind, seed) for seed in _seeds(random_state, n_resamples)
     )
     samples = np.array(samples)
     covariance = np.atleast_2d(np.cov(samples, rowvar=False))
@@ -104,36 +165,41 @@ def bootstrap(
     )
 
 
-def _refit(est, X, y, resp, kind, seed):
+def _refit(est, table, resp, kind, seed):
     """Parameters (P,) of one resample."""
     rng = np.random.RandomState(seed)
     if kind == "ordinary":
-        table, target, start = _draw_rows(est, X, y, resp, rng)
+        rows = _draw_rows(est, table.y, rng)
+        drawn, start = table.take(rows), resp[rows]
     else:
-        table, target = X, simulate(est, X, rng)
-        start = est.responsibilities(X, target)
-    fitted = _fit(_warm(est, start, seed), table, target)
-    return read_parameters(fitted, _matched(est, fitted, resp, fitted.responsibilities(X, y)))[1]
+        drawn = replace(table, y=simulate(est, table.X, rng))
+        start = est.responsibilities(drawn.X, drawn.y)
+    fitted = _fit(_warm(est, start, seed), drawn)
+    others = fitted.responsibilities(table.X, table.y)
+    mass = resp if table.weights is None else resp * table.weights[:, None]
+    return read_parameters(fitted, _matched(est, fitted, mass, others))[1]
 
 
-def _draw_rows(est, X, y, resp, rng):
-    """Rows drawn with replacement that hold all classes."""
+def _draw_rows(est, y, rng):
+    """Numbers of rows, drawn with replacement, that hold all classes."""
     for _ in range(_MAX_DRAWS):
-        drawn = resample(X, y, resp, random_state=rng)
-        if is_regressor(est) or len(np.unique(drawn[1])) == len(est.classes_):
-            return drawn
+        rows = resample(np.arange(len(y)), random_state=rng)
+        if is_regressor(est) or len(np.unique(y[rows])) == len(est.classes_):
+            return rows
     raise ValueError("y must hold several rows of every class: resamples miss one")
 
 
-def _matched(est, fitted, resp, others):
-    """Which expert of `fitted` stands in each place of `est`."""
-    agreement = resp.T @ others
+def _matched(est, fitted, mass, others):
+    """Which expert of `fitted` stands in each place of `est`, by masses and responsibilities."""
+    agreement = mass.T @ others
     shapes = [[read_expert(e, k).coef.shape for k in e.experts_] for e in (est, fitted)]
     same = np.array([[one == other for other in shapes[1]] for one in shapes[0]])
-    return linear_sum_assignment(np.where(same, agreement, -len(resp)), maximize=True)[1]
+    return linear_sum_assignment(np.where(same, agreement, -agreement.sum()), maximize=True)[1]
 
 
-def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_jobs=None):
+def likelihood_ratio_test(
+    est, X, y, sample_weight=None, *, n_resamples=99, random_state=None, n_jobs=None
+):
     """Test K experts against K + 1 by the parametric bootstrap.
 
     The likelihood ratio of mixtures of different sizes does not follow a chi-squared law: one
@@ -144,12 +210,15 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
-        Fitted, with clones of one estimator as experts and, in a regressor, the ``Gaussian``
-        response.
+        Fitted, with clones of one estimator as experts; a regressor with any law of y.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
-        The table that `est` was fitted to, without weights.
+        The table that `est` was fitted to.
     y : array-like of shape (n,)
         Its target.
+    sample_weight : array-like of shape (n,), optional
+        Its weights, which must be whole numbers that count equal rows. These are written out, and
+        each has a simulated y of its own. With any other weights the weighted sum is no
+        log-likelihood, and there is no law to draw a weighted row from.
     n_resamples : int, default=99
         Number of simulated targets; the smallest p value is ``1 / (1 + n_resamples)``.
     random_state : int, RandomState instance or None, default=None
@@ -169,8 +238,8 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     NotFittedError
         If `est` is not fitted.
     ValueError
-        If the number of experts of `est` cannot be changed, y cannot be drawn from it, or a fit
-        fails.
+        If the number of experts of `est` cannot be changed, weights are no counts, y cannot be
+        drawn from `est`, or a fit fails.
     TypeError
         If `est` is no mixture of experts.
 
@@ -191,12 +260,11 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     """
     _check_count(n_resamples, 1)
     _check_growing(est)
-    X, y = _tables(X, y)
+    table = _written_out(_Table.of(X, y, sample_weight))
+    _check_drawn(est, table.y)
     seeds = _seeds(random_state, n_resamples + 1)
     ratio = delayed(_ratio)
-    ratios = Parallel(n_jobs=n_jobs)(
-        ratio(est, X, None if b else y, seed) for b, seed in enumerate(seeds)
-    )
+    ratios = Parallel(n_jobs=n_jobs)(ratio(est, table, b > 0, seed) for b, seed in enumerate(seeds))
     simulated = np.array(ratios[1:])
     p_value = (1 + int(np.count_nonzero(simulated >= ratios[0]))) / (1 + n_resamples)
     return Bunch(
@@ -204,21 +272,35 @@ def likelihood_ratio_test(est, X, y, *, n_resamples=99, random_state=None, n_job
     )
 
 
-def _ratio(est, X, y, seed):
-    """Twice the gain of log-likelihood by one more expert; y is drawn where it is None."""
-    rng = np.random.RandomState(seed)
-    y = simulate(est, X, rng) if y is None else y
-    small = _fit(_warm(est, est.responsibilities(X, y), seed), X, y)
+def _written_out(table):
+    """The rows that whole weights stand for, without weights."""
+    if table.weights is None:
+        return table
+    wrong = table.weights[table.weights != np.round(table.weights)]
+    if len(wrong):
+        raise ValueError(
+            "sample_weight must be whole numbers that count equal rows, of which there is a "
+            f"likelihood; got {wrong[0]:g}"
+        )
+    rows = np.repeat(np.arange(len(table)), table.weights.astype(int))
+    return replace(table, weights=None).take(rows)
+
+
+def _ratio(est, table, simulated, seed):
+    """Twice the gain of log-likelihood by one more expert, on the table or on a drawn y."""
+    if simulated:
+        table = replace(table, y=simulate(est, table.X, np.random.RandomState(seed)))
+    small = _fit(_warm(est, est.responsibilities(table.X, table.y), seed), table)
     large = clone(est).set_params(n_experts=est.n_experts_ + 1, **_ONCE, random_state=seed)
     if not isinstance(large.init, str):
         large.set_params(init="auto")
     # K experts are a special case of K + 1, which local optima must not hide.
-    gain = _log_likelihood(_fit(large, X, y), X, y) - _log_likelihood(small, X, y)
+    gain = _log_likelihood(_fit(large, table), table) - _log_likelihood(small, table)
     return max(2.0 * gain, 0.0)
 
 
-def _log_likelihood(est, X, y):
-    return float(est.score_samples(X, y).sum(dtype=np.float64))
+def _log_likelihood(est, table):
+    return float(est.score_samples(table.X, table.y).sum(dtype=np.float64))
 
 
 def _check_growing(est):
@@ -230,8 +312,6 @@ def _check_growing(est):
     for name, wanted in [("top_k", None), ("average", 1), ("specialize", True)]:
         if getattr(est, name) != wanted:
             raise ValueError(f"{name} must be {wanted}; got {getattr(est, name)!r}")
-    if is_regressor(est) and not isinstance(est.response_, Gaussian):
-        raise ValueError(f"response must be Gaussian; got {type(est.response_).__name__}")
 
 
 # Simulation and refits ---------------------------------------------------------------------
@@ -239,12 +319,19 @@ def _check_growing(est):
 
 def simulate(est, X, rng):
     """Draw y (n,) or (n, m) from a fitted mixture: an expert by the gate, then its law."""
+    if is_regressor(est):
+        return est.predict_dist(X).sample(1, rng)[..., 0]
     proba, answers = est.gate_proba(X), est.expert_predict(X)
-    rows, expert = np.arange(len(proba)), _draw(proba, rng)
-    chosen = answers[rows, expert]
-    if not is_regressor(est):
-        return est.classes_[_draw(chosen, rng)]
-    return chosen + est.dispersion_[expert] * rng.standard_normal(chosen.shape)
+    expert = _draw(proba, rng)
+    return est.classes_[_draw(answers[np.arange(len(proba)), expert], rng)]
+
+
+def _check_drawn(est, y):
+    """Refuse y of which the law has no draws: rates, whose spread depends on their exposure."""
+    if is_regressor(est) and est.response_.discrete and (y != np.round(y)).any():
+        raise ValueError(
+            f"y must be whole numbers to be drawn from {type(est.response_).__name__}; got rates"
+        )
 
 
 def _draw(proba, rng):
@@ -264,15 +351,11 @@ def _warm(est, resp, seed):
     return clone(est).set_params(**start, **_ONCE, random_state=seed)
 
 
-def _fit(est, X, y):
+def _fit(est, table):
     with warnings.catch_warnings():
         # Hundreds of fits would say the same of a gate that runs away.
         warnings.simplefilter("ignore")
-        return est.fit(X, y)
-
-
-def _tables(X, y):
-    return X if hasattr(X, "shape") else np.asarray(X), np.asarray(y)
+        return est.fit(table.X, table.y, sample_weight=table.weights)
 
 
 def _check_count(n_resamples, least):

@@ -29,22 +29,21 @@ class Coordinates:
     to_raw: np.ndarray
 
 
-def coordinates(experts, gate, gaussian, shared):
+def coordinates(experts, gate, shared):
     """Return the `Coordinates` of parts of a likelihood.
 
     Parameters
     ----------
-    experts : list of GaussianExpert or LogisticExpert
+    experts : list of GaussianExpert, LogisticExpert, PoissonExpert or GammaExpert
+        Where they have dispersions, their last coordinates are the logarithms of these.
     gate : SoftmaxPart
-    gaussian : bool
-        Whether the last coordinate of each expert is the logarithm of its dispersion.
     shared : bool
-        Whether all have one.
+        Whether all have one dispersion.
     """
-    maps = [_of_expert(expert, gaussian) for expert in experts]
+    maps = [_of_expert(expert) for expert in experts]
     maps.append(_contrasts(len(gate.coef), gate.columns.to_raw))
     full, raw = (block_diag(*matrices) for matrices in zip(*maps, strict=True))
-    if not gaussian:
+    if experts[0].dispersion is None:
         return Coordinates(full, raw)
     sizes = np.array([expert.size for expert in experts])
     rows = np.cumsum(sizes) - 1
@@ -52,15 +51,14 @@ def coordinates(experts, gate, gaussian, shared):
     # Rows of dispersions are empty so far: their columns come last.
     of_log = np.zeros((len(full), n_free))
     of_log[rows, np.zeros(len(experts), int) if shared else np.arange(len(experts))] = 1.0
-    sigma = np.array([expert.sigma for expert in experts[:n_free]])
-    return Coordinates(np.hstack([full, of_log]), block_diag(raw, np.diag(sigma)))
+    dispersions = np.array([expert.dispersion for expert in experts[:n_free]])
+    return Coordinates(np.hstack([full, of_log]), block_diag(raw, np.diag(dispersions)))
 
 
-def _of_expert(expert, gaussian):
-    if not gaussian:
+def _of_expert(expert):
+    if expert.coef.ndim > 1:
         return _contrasts(len(expert.coef), expert.columns.to_raw)
-    p = len(expert.coef)
-    return np.eye(p + 1, p), expert.sigma * expert.columns.to_raw
+    return np.eye(expert.size, len(expert.coef)), expert.unit * expert.columns.to_raw
 
 
 def _contrasts(n_rows, to_raw):

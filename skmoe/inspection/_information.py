@@ -81,23 +81,29 @@ class GaussianExpert:
     ----------
     columns : Columns of n rows
     raw : ndarray of shape (p,)
-    sigma : float
+    dispersion : float
     y : ndarray of shape (n,)
+
+    Attributes
+    ----------
+    unit : float
+        Of the coefficients: the dispersion.
     """
 
-    def __init__(self, columns, raw, sigma, y):
-        self.columns, self.sigma = columns, sigma
-        self.coef = columns.standardised(raw) / sigma
+    def __init__(self, columns, raw, dispersion, y):
+        self.columns, self.dispersion = columns, dispersion
+        self.unit = dispersion
+        self.coef = columns.standardised(raw) / self.unit
         self.size = len(raw) + 1
-        self._residuals = y / sigma - columns.matrix @ self.coef
+        self._residuals = y / dispersion - columns.matrix @ self.coef
 
     def answers(self):
         """Predictions (n,)."""
-        return self.columns.matrix @ self.coef * self.sigma
+        return self.columns.matrix @ self.coef * self.unit
 
     def log_density(self, rows):
         """Log-densities (b,) of y."""
-        return -0.5 * self._residuals[rows] ** 2 - np.log(self.sigma) - 0.5 * _LOG_2PI
+        return -0.5 * self._residuals[rows] ** 2 - np.log(self.dispersion) - 0.5 * _LOG_2PI
 
     def scores(self, rows):
         """Derivatives (b, size) of the log-densities."""
@@ -122,6 +128,8 @@ class LogisticExpert:
     codes : ndarray of shape (n,), int
         Class of each row, -1 for one that the expert does not know: it is never responsible.
     """
+
+    dispersion = None
 
     def __init__(self, columns, raw, codes):
         self.columns, self.codes = columns, codes

@@ -5,11 +5,16 @@ from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
 from ..gates import ConstantGate
+from ..responses import Gamma, Gaussian, Poisson
 from ._information import Columns, GaussianExpert, LogisticExpert, SoftmaxPart, Units
 from ._linear import is_regressor, last_step, read_expert, read_gate, refuse, transformers
+from ._loglinear import GammaExpert, PoissonExpert
 
 #: Difference, relative to the size of the answers, up to which an expert counts as linear.
 _LINEAR_RTOL = 1e-3
+
+#: Experts whose scores are known, by the law of y.
+_EXPERTS = {Gaussian: GaussianExpert, Poisson: PoissonExpert, Gamma: GammaExpert}
 
 
 def build_likelihood(est, X, y, sample_weight, groups):
@@ -24,14 +29,16 @@ def build_likelihood(est, X, y, sample_weight, groups):
 
     Returns
     -------
-    experts : list of GaussianExpert or LogisticExpert
+    experts : list of GaussianExpert, LogisticExpert, PoissonExpert or GammaExpert
     gate : SoftmaxPart
     units : Units
     y_scale : float
     """
+    if is_regressor(est):
+        _check_law(est)
     est.score_samples(X, y, groups)  # says what there is to say of X, y and groups
     X, y = X if hasattr(X, "shape") else np.asarray(X), np.asarray(y).ravel()
-    weights = _checked_weights(sample_weight, y)
+    weights = checked_weights(sample_weight, y)
     if groups is not None:
         rows = np.argsort(groups, kind="stable")
         groups, X, y, weights = np.asarray(groups)[rows], _take(X, rows), y[rows], weights[rows]
@@ -41,10 +48,25 @@ def build_likelihood(est, X, y, sample_weight, groups):
     return experts, gate, units, _spread(y, weights) if is_regressor(est) else np.nan
 
 
-def _checked_weights(sample_weight, y):
+def _check_law(est):
+    law = est.response_
+    if type(law) not in _EXPERTS:
+        names = ", ".join(kind.__name__ for kind in _EXPERTS)
+        refuse(f"the response must be one of {names}; got {type(law).__name__}", TypeError)
+    for name, expert in est.named_experts_.items():
+        alpha = getattr(last_step(expert), "alpha", 0)
+        if law.loss != "squares" and alpha != 0:
+            # It is multiplied by the sum of weights, and so belongs to no objective.
+            refuse(f"expert {name!r} must have alpha=0 under this response; got {alpha!r}")
+
+
+def checked_weights(sample_weight, y):
+    """Weights (n,) of the rows, ones where there are none."""
     if sample_weight is None:
         return np.ones(len(y))
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="weights")
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
     check_consistent_length(weights, y)
     if weights.ndim != 1 or weights.min() < 0 or weights.max() == 0:
         raise ValueError("sample_weight must have one weight a row, not negative, not all zero")
@@ -141,7 +163,8 @@ def _build_experts(est, X, y, weights):
             known = np.searchsorted(est.classes_, affine.classes)
             _check_answers(name, expert, part, answers[:, k, known])
         else:
-            part = GaussianExpert(columns, affine.coef[0], est.dispersion_.ravel()[k], y)
+            kind, dispersion = _EXPERTS[type(est.response_)], est.dispersion_.ravel()[k]
+            part = kind(columns, affine.coef[0], dispersion, y)
             _check_answers(name, expert, part, answers.reshape(len(y), -1)[:, k])
         found.append(part)
     return found
@@ -154,11 +177,14 @@ def _codes(y, classes):
 
 
 def _check_answers(name, expert, part, answers):
-    """Refuse an expert that has coefficients, but a link or a loss of its own."""
+    """Refuse an expert that has coefficients, but another link or a loss of its own."""
     off = np.abs(part.answers() - answers).max()
     if off > _LINEAR_RTOL * np.abs(answers).max():
         kind = type(last_step(expert)).__name__
-        refuse(f"expert {name!r} must predict by its coefficients alone; got {kind}")
+        refuse(
+            f"expert {name!r} must predict by its coefficients alone, with a log link under the "
+            f"Poisson and Gamma responses only; got {kind}"
+        )
 
 
 def _build_gate(est, X, units):

@@ -9,13 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from ..gates import ConstantGate, SoftmaxGate
-from ..responses import Gaussian
 
 #: What is possible, for messages.
 _POSSIBLE = (
-    "standard errors are known for linear or logistic experts (with coef_ and intercept_), a "
-    "SoftmaxGate or ConstantGate, each also as the last step of a pipeline, and the Gaussian "
-    "response, in a soft mixture fitted once"
+    "standard errors are known for linear, logistic, Poisson or gamma regressions (with coef_ and "
+    "intercept_) and a SoftmaxGate or ConstantGate, each also as the last step of a pipeline, in a "
+    "soft mixture fitted once; of other responses by bootstrap alone"
 )
 
 
@@ -38,8 +37,8 @@ def check_model(est):
         if wrong:
             refuse(f"{name} must be {wanted}; got {getattr(est, name)!r}")
     _check_gate(last_step(est.gate_))
-    if is_regressor(est):
-        _check_law(est)
+    if is_regressor(est) and est.dispersion_.size > est.n_experts_:
+        refuse(f"y must have one output; got {est.dispersion_.shape[1]}")
     for name, expert in est.named_experts_.items():
         _check_expert(name, last_step(expert))
 
@@ -51,16 +50,6 @@ def _check_gate(gate):
         refuse(f"the gate must have balance=0; got {gate.balance}")
 
 
-def _check_law(est):
-    law = est.response_
-    if not isinstance(law, Gaussian):
-        refuse(f"the response must be Gaussian; got {type(law).__name__}", TypeError)
-    if law.n_scales > 1:
-        refuse(f"the response must have n_scales=1; got {law.n_scales}")
-    if est.dispersion_.size > est.n_experts_:
-        refuse(f"y must have one output; got {est.dispersion_.shape[1]}")
-
-
 def _check_expert(name, expert):
     frozen = isinstance(expert, FrozenEstimator)
     if frozen or not (hasattr(expert, "coef_") and hasattr(expert, "intercept_")):
@@ -70,6 +59,16 @@ def _check_expert(name, expert):
 def is_regressor(est):
     """Tell whether y are numbers."""
     return isinstance(est, MixtureOfExpertsRegressor)
+
+
+def has_dispersions(est):
+    """Tell whether the law of y estimates dispersions."""
+    return is_regressor(est) and est.response_.count_parameters(est.law_parameters_) > 0
+
+
+def is_shared(est):
+    """Tell whether all experts have one dispersion."""
+    return has_dispersions(est) and getattr(est.response_, "shared", False)
 
 
 # Pipelines ---------------------------------------------------------------------------------
@@ -197,8 +196,13 @@ def read_parameters(est, order=None):
     values = [expert.contrasts.ravel() for expert in experts]
     labels += [("gate", name, column) for name in names[1:] for column in gate.names]
     values += [gate.contrasts.ravel()] if len(names) > 1 else []
-    if is_regressor(est):
-        shared = est.response_.shared
-        labels += [("dispersion", name, "sigma") for name in (["all"] if shared else names)]
+    if has_dispersions(est):
+        shared = is_shared(est)
+        labels += [("dispersion", name, _symbol(est)) for name in (["all"] if shared else names)]
         values.append(est.dispersion_.ravel()[order][: 1 if shared else None])
     return labels, np.concatenate(values)
+
+
+def _symbol(est):
+    """What a dispersion is called: sigma in units of y, phi without units."""
+    return "sigma" if est.response_.standardises else "phi"

@@ -4,11 +4,65 @@ Strengths are public parameters of the fitted parts; each function returns a gra
 Hessian (q, q) of a penalty at the coordinates of its part.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import block_diag
+from scipy.special import digamma
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from ..gates import SoftmaxGate
+from ._information import GaussianExpert, LogisticExpert
+from ._loglinear import GammaExpert, PoissonExpert, dispersion_curvature, dispersion_slope
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What a law believes of the dispersion of one expert.
+
+    Attributes
+    ----------
+    strength : float
+        Rows that it counts as.
+    place : float
+        Dispersion, or for the gamma law its square root, that it suggests.
+    """
+
+    strength: float
+    place: float
+
+    @classmethod
+    def of(cls, law, y_scale, n_experts):
+        """Read the prior of a law; `y_scale` is the standard deviation of y."""
+        # A shared dispersion has one prior, whose parts add up to it.
+        strength = law.prior / n_experts if law.shared else law.prior
+        return cls(strength, law.prior_scale * (y_scale if law.standardises else 1.0))
+
+
+def expert_penalty(estimator, part, prior):
+    """What is subtracted for an expert: its own penalty, and the `Prior` of its dispersion."""
+    return _PENALTIES[type(part)](estimator, part, prior)
+
+
+def _gaussian_penalty(estimator, part, prior):
+    slope, hessian = ridge_penalty(estimator, part)
+    of_log, curvature = _normal_prior(prior, part.dispersion)
+    slope[-1] += of_log
+    hessian[-1, -1] += curvature
+    return slope, hessian
+
+
+def _gamma_penalty(estimator, part, prior):
+    slope, hessian = _nothing(estimator, part, prior)
+    shape = prior.place**-2.0
+    suggested = np.log(shape) - digamma(shape)
+    slope[-1] = -prior.strength * dispersion_slope(part.dispersion, suggested)
+    hessian[-1, -1] = prior.strength * dispersion_curvature(part.dispersion, suggested)
+    return slope, hessian
+
+
+def _nothing(estimator, part, prior):
+    return np.zeros(part.size), np.zeros((part.size, part.size))
 
 
 def ridge_penalty(estimator, part):
@@ -22,15 +76,13 @@ def ridge_penalty(estimator, part):
     return np.append(slope, -square), hessian
 
 
-def dispersion_penalty(response, sigma, y_scale, n_experts):
-    """The dispersion prior: slope and curvature for log sigma, of one of the experts."""
-    ratio = (response.prior_scale * y_scale / sigma) ** 2
-    # A shared dispersion has one prior, whose parts add up to it.
-    strength = response.prior / n_experts if response.shared else response.prior
-    return strength * (1.0 - ratio), 2.0 * strength * ratio
+def _normal_prior(prior, sigma):
+    """Slope and curvature of an inverse gamma prior for log sigma."""
+    ratio = (prior.place / sigma) ** 2
+    return prior.strength * (1.0 - ratio), 2.0 * prior.strength * ratio
 
 
-def logistic_penalty(estimator, part):
+def logistic_penalty(estimator, part, prior=None):
     """``||coef||^2 / (2 C)`` of a ``LogisticRegression`` with an L2 penalty."""
     strength = _l2_strength(estimator) * (2.0 if len(part.coef) == 2 else 1.0)
     return _quadratic(strength * part.columns.per_raw**2, part.coef)
@@ -44,6 +96,14 @@ def _l2_strength(estimator):
     mixed = getattr(estimator, "l1_ratio", None) not in (0, None)
     plain = penalty == "l2" or (penalty == "deprecated" and not mixed)
     return 1.0 / estimator.C if plain else 0.0
+
+
+_PENALTIES = {
+    GaussianExpert: _gaussian_penalty,
+    GammaExpert: _gamma_penalty,
+    PoissonExpert: _nothing,
+    LogisticExpert: logistic_penalty,
+}
 
 
 def gate_penalty(gate, part):

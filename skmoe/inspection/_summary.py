@@ -9,8 +9,8 @@ from scipy.special import ndtr, ndtri
 from ._covariance import Inverse, coordinates
 from ._information import observed
 from ._likelihood import build_likelihood
-from ._linear import check_model, is_regressor, last_step, read_parameters
-from ._penalties import dispersion_penalty, gate_penalty, logistic_penalty, ridge_penalty
+from ._linear import check_model, is_shared, last_step, read_parameters
+from ._penalties import Prior, expert_penalty, gate_penalty
 
 #: Standard errors that the maximum may be away before a warning says so.
 _FAR = 0.3
@@ -160,7 +160,7 @@ def _aligned(cells):
 
 
 def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.95, groups=None):
-    r"""Coefficients of a mixture of linear experts with standard errors.
+    r"""Coefficients of a mixture of linear or generalised linear experts with standard errors.
 
     The information is minus the Hessian of what ``fit`` maximised, the log-likelihood of the
     observed data less its penalties, at the fitted parameters of experts, gate and dispersions
@@ -172,15 +172,17 @@ def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.
     Gate weights are known up to a common vector: what is listed are the differences from those of
     the first expert, the log-odds against it. Coefficients of a classifier with more than two
     classes are differences from those of the first class. Dispersions are maximum-likelihood
-    estimates, without a correction for degrees of freedom.
+    estimates, without a correction for degrees of freedom: sigma of the ``Gaussian`` law, the
+    squared coefficient of variation phi of ``Gamma``. ``Poisson`` has none.
 
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
         Fitted, with linear or logistic experts (whatever has ``coef_`` and ``intercept_`` and
-        predicts by them), a ``SoftmaxGate`` or ``ConstantGate``, and the ``Gaussian`` response.
-        Experts and gate may be the last step of a pipeline of transformers, which are taken as
-        fixed.
+        predicts by them), a ``SoftmaxGate`` or ``ConstantGate``, and the ``Gaussian`` response; or
+        with the ``Poisson`` or ``Gamma`` response and regressions with a log link, such as
+        ``PoissonRegressor(alpha=0)`` and ``GammaRegressor(alpha=0)``. Experts and gate may be the
+        last step of a pipeline of transformers, which are taken as fixed.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
         The table that `est` was fitted to.
     y : array-like of shape (n,)
@@ -261,8 +263,7 @@ def _expand(est, X, y, sample_weight, groups):
     for at, (slope, hessian) in _penalties(est, experts, gate, y_scale):
         totals.score[at] -= slope
         totals.information[at, at] += hessian
-    gaussian = is_regressor(est)
-    frame = coordinates(experts, gate, gaussian, gaussian and est.response_.shared)
+    frame = coordinates(experts, gate, is_shared(est))
     full = frame.to_full
     inverse = Inverse(full.T @ totals.information @ full, units.weights.sum())
     return inverse, full.T @ totals.meat @ full, frame, full.T @ totals.score
@@ -270,15 +271,12 @@ def _expand(est, X, y, sample_weight, groups):
 
 def _penalties(est, experts, gate, y_scale):
     """Yield where a penalty acts, and its slope and curvature."""
-    end = 0
+    end, prior = 0, None
+    if experts[0].dispersion is not None:
+        prior = Prior.of(est.response_, y_scale, len(experts))
     for expert, part in zip(est.experts_, experts, strict=True):
         at, end = slice(end, end + part.size), end + part.size
-        if is_regressor(est):
-            yield at, ridge_penalty(last_step(expert), part)
-            prior = dispersion_penalty(est.response_, part.sigma, y_scale, len(experts))
-            yield slice(end - 1, end), prior
-        else:
-            yield at, logistic_penalty(last_step(expert), part)
+        yield at, expert_penalty(last_step(expert), part, prior)
     yield slice(end, None), gate_penalty(last_step(est.gate_), gate)
 
 

@@ -19,6 +19,9 @@ CASES = {
     "constant": {"table": {"n": 500, "d": 2, "n_experts": 2, "seed": 4}, "n_gate": 0},
 }
 
+#: Seeds of tables of `counts`, and how many of their columns the gate sees.
+COUNTS = {"poisson": (6, 2), "poisson_constant": (7, 0)}
+
 
 def case(name):
     """Table of a case: X (n, d), y (n,), true responsibilities (n, K) and the gate's columns."""
@@ -29,9 +32,25 @@ def case(name):
     return X, y, resp / resp.sum(axis=1, keepdims=True), settings["n_gate"]
 
 
+def counts(name):
+    """The same for two Poisson regressions that overlap."""
+    seed, n_gate = COUNTS[name]
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((600, 2))
+    slopes = np.array([0.8, -0.6]) * (np.arange(2) < n_gate)
+    proba = np.column_stack([np.ones(600), np.exp(0.3 + X @ slopes)])
+    proba /= proba.sum(axis=1, keepdims=True)
+    mean = np.exp(X @ np.array([[0.6, -0.3], [-0.2, 0.5]]) + [1.6, 0.4])
+    expert = (rng.random(600) > proba[:, 0]).astype(int)
+    y = rng.poisson(mean[np.arange(600), expert]).astype(float)
+    joint = proba * mean ** y[:, None] * np.exp(-mean)
+    return X, y, joint / joint.sum(axis=1, keepdims=True), n_gate
+
+
 def run(name):
     """What flexmix finds: estimates and standard errors, expert by expert, then the gate."""
-    X, y, resp, n_gate = case(name)
+    family = "poisson" if name in COUNTS else "gaussian"
+    X, y, resp, n_gate = counts(name) if name in COUNTS else case(name)
     d, n_experts = X.shape[1], resp.shape[1]
     names = [f"x{j}" for j in range(d)]
     terms = [" + ".join(names), " + ".join(names[:n_gate]) or "1"]
@@ -40,8 +59,8 @@ def run(name):
         table = np.column_stack([X, y, 1 + resp.argmax(axis=1)])
         header = ",".join([*names, "y", "cluster"])
         np.savetxt(rows, table, "%.17g", ",", header=header, comments="")
-        command = ["Rscript", str(SCRIPT), str(rows), *terms, str(n_experts), str(output)]
-        subprocess.run(command, check=True, capture_output=True)
+        command = ["Rscript", str(SCRIPT), str(rows), *terms, str(n_experts), family]
+        subprocess.run([*command, str(output)], check=True, capture_output=True)
         lines = dict(line.split("\t") for line in output.read_text("utf8").splitlines())
     return {key: [float(v) for v in lines[key].split()] for key in ("estimate", "std_err")}
 
@@ -61,4 +80,4 @@ def golden():
 
 
 if __name__ == "__main__":
-    FILE.write_text(text({name: run(name) for name in CASES}), "utf8")
+    FILE.write_text(text({name: run(name) for name in [*CASES, *COUNTS]}), "utf8")

@@ -5,6 +5,7 @@ logarithms. The likelihood is that of `likelihood`, derivatives are central diff
 """
 
 import numpy as np
+from scipy import stats
 from scipy.special import logsumexp
 
 from tests.oracles.likelihood import classification_terms, hessian, regression_terms
@@ -32,15 +33,18 @@ class Regression:
         experts, gate, log_sigma = np.split(theta, [K * p, K * p + (K - 1) * q])
         experts = experts.reshape(K, p)
         gate = np.vstack([np.zeros(q), gate.reshape(K - 1, q)])
-        log_sigma = np.broadcast_to(log_sigma, K)
+        log_sigma = np.broadcast_to(log_sigma if self.n_sigma else 0.0, K)
         return gate[:, 1:], gate[:, 0], experts[:, 1:], experts[:, 0], log_sigma
 
     def rows(self, theta):
         """Log-likelihoods (n,)."""
         gate, gate0, *experts = self.arrays(theta)
         log_gate = regression_terms((gate, gate0, *self._none()), self.Z, self.y)[0]
-        density = regression_terms((*self._no_gate(), *experts), self.X, self.y)[1]
-        return logsumexp(log_gate + density, axis=1)
+        return logsumexp(log_gate + self.densities(*experts), axis=1)
+
+    def densities(self, *experts):
+        """Log-densities (n, K) of coefficients, intercepts and logarithms of dispersions."""
+        return regression_terms((*self._no_gate(), *experts), self.X, self.y)[1]
 
     def _none(self):
         return np.zeros((self.K, self.Z.shape[1])), np.zeros(self.K), np.zeros(self.K)
@@ -51,9 +55,31 @@ class Regression:
     def read(self, table):
         """The parameters of a summary, and their derivatives by the ones here."""
         theta, slope = table.coef.copy(), np.ones(len(table.coef))
-        slope[-self.n_sigma :] = theta[-self.n_sigma :]
-        theta[-self.n_sigma :] = np.log(theta[-self.n_sigma :])
+        dispersions = slice(len(theta) - self.n_sigma, None)
+        slope[dispersions] = theta[dispersions]
+        theta[dispersions] = np.log(theta[dispersions])
         return theta, slope
+
+
+class Counts(Regression):
+    """Poisson regressions with a log link; they have no dispersions."""
+
+    def __init__(self, X, Z, y, K):
+        super().__init__(X, Z, y, K)
+        self.n_sigma = 0
+
+    def densities(self, coef, intercept, log_dispersion):
+        """Log-probabilities (n, K)."""
+        return stats.poisson.logpmf(self.y[:, None], np.exp(self.X @ coef.T + intercept))
+
+
+class Amounts(Regression):
+    """Gamma regressions with a log link."""
+
+    def densities(self, coef, intercept, log_dispersion):
+        """Log-densities (n, K)."""
+        mean, dispersion = np.exp(self.X @ coef.T + intercept), np.exp(log_dispersion)
+        return stats.gamma.logpdf(self.y[:, None], 1 / dispersion, scale=mean * dispersion)
 
 
 class Classification:
