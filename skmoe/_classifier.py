@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_consistent_length
 
 from ._base import BaseMixtureOfExperts, like
 from ._mixture import Classes
+from ._partial import PartialFitMixin
 from ._sklearn import StrOptions
 from ._target import Labels
 from .responses import Categorical
 from .routing import keep_top, weighted_mean, weighted_vote
 
 
-class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts):
     r"""Mixture of experts for classification.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p_k(y \mid x)

@@ -1,10 +1,12 @@
 """``partial_fit``: mixtures that learn batch by batch."""
 
 import copy
-from dataclasses import dataclass
-from typing import Any
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_consistent_length
 
@@ -28,11 +30,29 @@ class Learned:
     gate, experts : Units
         Of the columns that each side sees in the first batch; those of y with the experts'.
     stream : Stream
+    recent : tuple of ndarray
+        X as numbers, y and weights of the last rows.
     """
 
     gate: Units
     experts: Units
     stream: Stream
+    recent: tuple
+
+    def with_batch(self, stream, X, y, weights):
+        """After a batch: its stream, and the last rows."""
+        pairs = zip(self.recent, (X, y, weights), strict=True)
+        recent = tuple(np.concatenate(pair)[-RECENT_ROWS:] for pair in pairs)
+        return replace(self, stream=stream, recent=recent)
+
+
+#: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
+#: place: a first batch is small, and has optima that many rows have not.
+RECENT_ROWS = 2**12
+SECOND_LOOKS = (4, 8, 16, 32, 64)
+
+#: By how many standard errors such a fit has to predict the next batch better.
+_CLEARLY = 2.0
 
 
 class PartialFitMixin:
@@ -45,7 +65,8 @@ class PartialFitMixin:
         solves for decayed sums, in which the newest batch has a share of t to the power -0.6
         after t batches, and never less than 0.02 (Cappé and Moulines 2009). A batch that the
         model predicts far worse than those before, by six standard errors, is of another regime:
-        the model begins anew with it.
+        the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to the last 4096
+        rows takes its place if it predicts the next batch clearly better.
 
         Parameters
         ----------
@@ -87,12 +108,16 @@ class PartialFitMixin:
             self._check_classes(y, classes)
         self.fit(X, y, sample_weight)
         X, y, weights = self._batch_of(X, y, sample_weight)
-        gate = _units(select(X, self.gate_columns_), y, weights, self._has_labels)
-        experts = _units(select(X, self.expert_columns_), y, weights, self._has_labels)
-        batch = self._batch(gate, experts, X, y, weights)
-        self.learned_ = Learned(gate, experts, Stream.of(self, batch))
+        self.learned_ = self._learned_from(self, X, y, weights)
         score = float(np.average(self.score_samples(X, y), weights=weights))
         self._record(np.array([score]))
+
+    def _learned_from(self, model, X, y, weights):
+        """What to go on from after a fit of `model` to these rows."""
+        gate = _units(select(X, self.gate_columns_), y, weights, self._has_labels)
+        experts = _units(select(X, self.expert_columns_), y, weights, self._has_labels)
+        stream = Stream.of(model, self._batch(gate, experts, X, y, weights))
+        return Learned(gate, experts, stream, (_dense(X), y, weights))
 
     def _go_on(self, X, y, sample_weight):
         """Learn a further batch."""
@@ -106,11 +131,33 @@ class PartialFitMixin:
         if known.stream.is_surprised(batch, scores) and self._may_begin_with(y):
             self._begin(*given, None)
         else:
-            self.learned_ = Learned(
-                known.gate, known.experts, known.stream.learned(batch, resp, scores)
-            )
-            self._store_stream(batch, resp)
+            if known.stream.n_batches in SECOND_LOOKS:
+                known, batch, resp, scores = self._looked_again(X, y, batch, resp, scores)
+            stream = known.stream.learned(batch, resp, scores)
+            self.learned_ = known.with_batch(stream, _dense(X), y, weights)
+            self._store_stream(batch)
         self._record(np.append(history, np.average(scores, weights=weights)))
+
+    def _looked_again(self, X, y, batch, resp, scores):
+        """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
+        known, weights = self.learned_, batch.weights
+        columns = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
+        other = clone(self).set_params(**columns)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            other.fit(*known.recent)
+        if self._has_labels and not np.array_equal(other.classes_, self.classes_):
+            return known, batch, resp, scores
+        gain = other.score_samples(_dense(X), y) - scores
+        mean = np.average(gain, weights=weights)
+        error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
+        if mean <= _CLEARLY * error:
+            return known, batch, resp, scores
+        learned = self._learned_from(other, *known.recent)
+        stream = replace(learned.stream, n_batches=known.stream.n_batches)
+        learned = replace(learned, stream=stream)
+        batch = self._batch(learned.gate, learned.experts, X, y, weights)
+        return learned, batch, *stream.expect(batch, self.top_k)
 
     def _batch_of(self, X, y, sample_weight):
         """Rows of positive weight: X as numbers, known y, and weights."""
@@ -138,7 +185,7 @@ class PartialFitMixin:
             target = Target(y, columns, experts.y_mean, experts.y_scale)
         return Batch(*views, target, weights)
 
-    def _store_stream(self, batch, resp):
+    def _store_stream(self, batch):
         """Write the fitted attributes that a batch changes."""
         stream = self.learned_.stream
         self.gate_ = stream.gate.finish(batch.gate)

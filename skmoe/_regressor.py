@@ -19,9 +19,7 @@ from .responses import Response
 from .routing import keep_top, weighted_mean
 
 
-class MixtureOfExpertsRegressor(
-    LargeMixin, PartialFitMixin, RegressorMixin, BaseMixtureOfExperts
-):
+class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, BaseMixtureOfExperts):
     r"""Mixture of experts for regression.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)

@@ -1,4 +1,4 @@
-"""Stepwise EM: an E-step on each batch, and an M-step on sums that forget (Cappé and Moulines 2009)."""
+"""Stepwise EM: an E-step on each batch, an M-step on sums that forget."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,7 +59,7 @@ class Usual:
 
 @dataclass(frozen=True)
 class Stream:
-    """A gate and experts that go on learning.
+    """A gate and experts that go on learning (Cappé and Moulines 2009).
 
     Attributes
     ----------
