@@ -262,9 +262,14 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-            Handed to wrapped experts and gates as it is.
+        X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
+            Handed to wrapped experts and gates as it is. Linear experts under a softmax gate
+            also learn from rows that are not in memory, block by block: from a
+            ``numpy.memmap``, a Dask collection, or an object with ``__len__`` and
+            ``__getitem__``, or an iterable that starts anew each time, of ``(X, y)`` or
+            ``(X, y, sample_weight)``.
         y : array-like of shape (n,) or (n, n_outputs)
+            None where X are blocks; a Dask collection where X is.
         sample_weight : array-like of shape (n,), optional
             A weight of two is the same as the row written twice, a weight of
             zero the same as a row left out.

@@ -446,6 +446,9 @@ def test_other_refusals(fitted):
     double = exact(init, max_iter=5).fit(X, both)
     with pytest.raises(ValueError, match="one output; got 2"):
         summary(double, X, both)
+    uneven = clone(model).set_params(response=Gaussian(dispersion="linear"), max_iter=5, tol=1.0)
+    with pytest.raises(ValueError, match="response must have dispersion='constant'"):
+        summary(uneven.fit(X, y), X, y)
     frozen = FrozenEstimator(LinearRegression().fit(X, y))
     frozen = MixtureOfExpertsRegressor([("a", frozen), ("b", LinearRegression())], init=init)
     with pytest.raises(TypeError, match="expert 'a' must be a linear model"):

@@ -39,6 +39,8 @@ def check_model(est):
     _check_gate(last_step(est.gate_))
     if is_regressor(est) and est.dispersion_.size > est.n_experts_:
         refuse(f"y must have one output; got {est.dispersion_.shape[1]}")
+    if is_regressor(est) and est.dispersion_coef_ is not None:
+        refuse("the response must have dispersion='constant'; got 'linear'")
     for name, expert in est.named_experts_.items():
         _check_expert(name, last_step(expert))
 
