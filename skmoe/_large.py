@@ -24,37 +24,32 @@ class LargeMixin:
         if y is None and are_blocks(X):
             if sample_weight is not None:
                 refused = "sample_weight must stand in the blocks, as (X, y, sample_weight)"
-            if refused is not None:
-                raise ValueError(f"rows in blocks cannot be fitted so: {refused}")
+            _refuse("rows in blocks", refused)
             return of_blocks(X, self.n_jobs)
         if is_dask(X):
-            if refused is not None:
-                raise ValueError(f"Dask collections cannot be fitted so: {refused}")
+            _refuse("Dask collections", refused)
             return DaskChunks(X, y, sample_weight)
-        mapped = isinstance(X, np.memmap) and X.ndim == 2 and len(X) > SOME_ROWS
-        if not mapped or refused is not None:
+        if not _is_large_file(X) or y is None or refused is not None:
             return None
-        y = y if isinstance(y, np.ndarray) else np.asarray(y)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-        for name, values in [("y", y), ("sample_weight", sample_weight)]:
+        given = [values if values is None else np.asarray(values) for values in (y, sample_weight)]
+        for name, values in zip(["y", "sample_weight"], given, strict=True):
             if values is not None and len(values) != len(X):
                 raise ValueError(f"{name} must have {len(X)} rows, as X; got {len(values)}")
-        return of_arrays(X, y, sample_weight, self.n_jobs)
+        return of_arrays(X, *given, self.n_jobs)
 
     def _needs_memory(self, groups, params, parts):
         """Say what needs all rows at once; None where nothing does."""
-        for name, wanted in [
-            ("gate_features", None),
-            ("expert_features", None),
-            ("average", 1),
+        for name, needed, wanted in [
+            ("gate_features", self.gate_features is not None, "None"),
+            ("expert_features", self.expert_features is not None, "None"),
+            ("average", self.average != 1, "1"),
+            ("n_experts", self.n_experts == "auto", "a number"),
+            ("init", not isinstance(self.init, str), "a string"),
+            ("warm_start", bool(self.warm_start), "False"),
+            ("cv", self.cv is not None and not isinstance(self.cv, str), "None or 'auto'"),
         ]:
-            if getattr(self, name) != wanted:
+            if needed:
                 return f"{name} must be {wanted}; got {getattr(self, name)!r}"
-        if self.n_experts == "auto" or not isinstance(self.init, str) or self.warm_start:
-            return "n_experts must be a number, init a string and warm_start False"
-        if self.cv not in (None, "auto"):
-            return f"cv must be None or 'auto'; got {self.cv!r}"
         if groups is not None or params:
             return f"groups and further parameters must be None; got {['groups', *params]}"
         return misfit(parts)
@@ -73,3 +68,13 @@ class LargeMixin:
         fitting = BlockFitting(chunks, parts, settings, rng)
         training, result, log = fitting.run(self.n_features_in_, self.init, self.n_init)
         return training, [result], log
+
+
+def _refuse(what, refused):
+    """Raise an error that says why rows cannot be fitted where they are, if there is a reason."""
+    if refused is not None:
+        raise ValueError(f"{what} cannot be fitted so: {refused}")
+
+
+def _is_large_file(X):
+    return isinstance(X, np.memmap) and X.ndim == 2 and len(X) > SOME_ROWS

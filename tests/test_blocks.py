@@ -246,6 +246,11 @@ def test_blocks_that_are_none_are_refused():
         MixtureOfExpertsClassifier().fit(Blocks(X, y), None)
 
 
+def test_a_file_without_y_is_refused(few_rows_first, tmp_path):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        regressor().fit(mapped(tmp_path / "X", table()[0]))
+
+
 def test_a_file_and_its_y_have_the_same_rows(few_rows_first, tmp_path):
     X, y = table()
     with pytest.raises(ValueError, match="y must have 5000 rows, as X; got 4999"):
