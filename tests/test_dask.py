@@ -109,7 +109,7 @@ def test_what_cannot_be_folded_is_refused(data):
         regressor().fit(lazy[0], y)
     with pytest.raises(ValueError, match=r"same partitions; got \{'X': 2, 'y': 3\} of them"):
         regressor().fit(lazy[0], lazy[1].rechunk(2000))
-    with pytest.raises(ValueError, match="partition 0 of X, y and sample_weight differ"):
+    with pytest.raises(ValueError, match=r"partition [01] of X, y and sample_weight differ"):
         regressor().fit(lazy[0], lazy[1].rechunk(((2000, 4000),)))
     with pytest.raises(ValueError, match="Dask collections cannot be fitted so: experts must be"):
         regressor(experts=DecisionTreeRegressor()).fit(*lazy)
