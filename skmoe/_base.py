@@ -44,6 +44,7 @@ from ._sklearn import (
     routing_enabled,
 )
 from ._units import check_groups, make_units
+from ._widening import widened
 from .experts import is_batched
 from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
@@ -150,7 +151,10 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         )
         fitting = Fitting(data, parts, settings, self.n_jobs, rng)
         training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
+        chosen = fitting.sized(training.n_experts) if chooses else fitting
+        results, widening = widened(chosen, training, results)
         self._store(training, results[0])
+        self._store_widening(widening)
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)

@@ -391,5 +391,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, BaseMixtureOfExperts):
     def _store_law(self, training, parameters):
         """Labels have no dispersion to store."""
 
+    def _store_widening(self, factor):
+        """Labels have no dispersion that could be wider."""
+
     def _law_of(self, training, parameters):
         return {}
