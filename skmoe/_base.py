@@ -44,6 +44,7 @@ from ._sklearn import (
     routing_enabled,
 )
 from ._units import check_groups, make_units
+from ._widening import widened
 from .experts import is_batched
 from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
@@ -141,7 +142,7 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
-        chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
+        widening, chunks = 1.0, self._chunks_of(X, y, sample_weight, groups, params, parts)
         if chunks is not None:
             training, results, log = self._fit_chunks(chunks, parts, settings, rng)
         else:
@@ -149,7 +150,10 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
             warn_of_resampling(parts.named, data.weights, parts.specialize)
             fitting = Fitting(data, parts, settings, self.n_jobs, rng)
             training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
+            chosen = fitting.sized(training.n_experts) if chooses else fitting
+            results, widening = widened(chosen, training, results)
         self._store(training, results[0])
+        self._store_widening(widening)
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)

@@ -405,5 +405,8 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
     def _store_law(self, training, parameters):
         """Labels have no dispersion to store."""
 
+    def _store_widening(self, factor):
+        """Labels have no dispersion that could be wider."""
+
     def _law_of(self, training, parameters):
         return {}

@@ -2,6 +2,7 @@
 
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -44,6 +45,9 @@ AUTO_STARTS_OF_STAND_IN = 3
 #: Folds of ``cv="auto"``: where experts are fitted in every iteration, and where only once.
 AUTO_FOLDS = 3
 AUTO_FOLDS_ONCE = 5
+
+#: Iterations that a mixture may take to leave what rows that are left out have taught it.
+AGAIN = 30
 
 #: Kinds of start behind each value of `init`, drawn in turn.
 KINDS = {
@@ -112,7 +116,32 @@ class Fitting:
 
     def on(self, rows):
         """The same on some of the rows, which hold whole units."""
-        return Fitting(self.data.rows(rows), self.parts, self.settings, self.n_jobs, self.rng)
+        parts = self.parts.rows(rows, len(self.data.weights))
+        return Fitting(self.data.rows(rows), parts, self.settings, self.n_jobs, self.rng)
+
+    def again(self, rows, resp, parallel):
+        """The training of some rows, and the state that EM ends in from given responsibilities.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Rows that hold whole units.
+        resp : ndarray of shape (n, K)
+            Of all rows.
+        parallel : joblib.Parallel
+        """
+        fitting = self.on(rows)
+        max_iter = min(self.settings.max_iter, AGAIN)
+        fitting.settings = replace(self.settings, report=_keep_quiet, max_iter=max_iter)
+        given = "again", np.asfortranarray(resp[rows])
+        training, results, _ = fitting._run(parallel, "auto", 1, given, 1)
+        return training, results[0].state
+
+    @property
+    def top_k(self):
+        """Number of experts that keep a row; None where that is all of them."""
+        top_k = self.settings.top_k
+        return top_k if top_k is not None and top_k < len(self.parts.components) else None
 
     def _run(self, parallel, init, n_init, given, average):
         training = self.training(parallel)
@@ -250,6 +279,10 @@ class Fitting:
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
             yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
+
+
+def _keep_quiet(label, iteration, objective):
+    """Report nothing of an iteration."""
 
 
 def make_folds(cv, X, weights, units, specialize):

@@ -31,8 +31,22 @@ def row_folds(X, weights, n_folds):
     ndarray of shape (n,), int
         Below `n_folds`; all zero where all rows are equal.
     """
-    _, place = np.unique(np.round(_sums(X, weights), _DECIMALS), return_inverse=True)
-    return place % n_folds
+    return places(X, weights) % n_folds
+
+
+def places(X, weights):
+    """Return the place of each row, (n,), among the rows that differ; equal ones share one.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or data frame of shape (n, d)
+    weights : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+    """
+    return np.unique(np.round(_sums(X, weights), _DECIMALS), return_inverse=True)[1]
 
 
 def unit_folds(X, weights, units, n_folds):

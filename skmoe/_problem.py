@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from ._delegate import last_step
 from ._sklearn import take
-from .experts import InSample, is_batched
+from .experts import InSample, is_batched, rows_of
 
 #: Components that share an expert begin with scales up to this factor below and above its own.
 _WIDEST = 2.0
@@ -89,6 +89,14 @@ class Parts:
         components = [(name, k) for k, (name, _) in enumerate(named)]
         params = {each: self.params.get(name, {}) for each, _ in named}
         return replace(self, named=named, components=components, params=params)
+
+    def rows(self, rows, n):
+        """The same parts, with fit parameters of some of n rows."""
+        params = {
+            name: {key: rows_of(value, rows, n) for key, value in routed.items()}
+            for name, routed in self.params.items()
+        }
+        return replace(self, params=params)
 
     @property
     def names(self):

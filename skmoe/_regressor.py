@@ -80,7 +80,11 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         (trees, forests, boosting, neighbours) cannot fool the gate; in the end each
         is fitted to all its rows. None: by the one fit to all of them. "auto": 3 folds,
         none for linear models; with ``specialize=False`` 5 folds for all, but out of
-        bag where an ensemble has bags and rows have equal weights.
+        bag where an ensemble has bags and rows have equal weights. Linear models without
+        a penalty leave less of y in sample than new rows will show, where the mixture
+        has fewer than 5 observed numbers for each free parameter: in the end all
+        dispersions are then multiplied by the one factor, at least 1, that makes rows
+        left out in 5 folds likeliest under mixtures fitted without them.
     average : int, default=1
         Number of starts whose densities make the predictive mixture together; fewer
         where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
@@ -137,6 +141,9 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         ``dispersion_`` then is that of a row whose columns have their means.
     dispersion_scaler_ : object or None
         Its ``transform(X)`` turns these columns into standard deviations, cut off at three.
+    widening_ : float
+        What ``cv="auto"`` multiplied all dispersions by in the end, where rows are few;
+        1 otherwise.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; of the groups,
         where they are given.
@@ -157,7 +164,8 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
     lower_bound_ : float
         Objective of the stored model per unit of sample weight: log-likelihood
         less the penalties that the M-steps subtract. A Gaussian gate counts the
-        density of x too.
+        density of x too. Where `widening_` is not 1, that of the dispersions before they
+        were multiplied by it.
     lower_bounds_ : ndarray of shape (n_iter_,)
         Its history, one value per iteration.
     averaged_ : list of dict
@@ -462,6 +470,9 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         self.dispersion_coef_ = training.law.coefficients(found)
         scales = found[:, : len(training.target.scale)]
         self.dispersion_ = scales[:, 0] if training.target.single else scales
+
+    def _store_widening(self, factor):
+        self.widening_ = factor
 
     def _law_of(self, training, parameters):
         """Parameters of the law (K, q) for y in its own units, by the name of their attribute."""

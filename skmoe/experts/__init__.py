@@ -5,9 +5,10 @@ from .._errors import naming
 from ._count import count_parameters
 from ._folded import FoldedBank
 from ._glm import GlmBank, is_glm
-from ._honest import Honesty, InSample, OutOfFold
+from ._honest import Honesty, InSample, OutOfFold, rows_of
 from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
+from ._penalty import fitted_penalty
 from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "PooledBank",
     "WrappedBank",
     "count_parameters",
+    "fitted_penalty",
     "is_batched",
     "is_linear",
     "is_logistic",
     "make_batch",
+    "rows_of",
 ]
 
 

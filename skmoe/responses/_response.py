@@ -204,16 +204,16 @@ class Response(ABC, BaseEstimator):
 
         Parameters
         ----------
-        parameters : ndarray of shape (K, q)
+        parameters : ndarray of shape (K, q) or (n, K, q)
         scale : ndarray of shape (m,)
             One of the old units in new ones.
 
         Returns
         -------
-        ndarray of shape (K, q)
+        ndarray of shape (K, q) or (n, K, q)
         """
         out = np.array(parameters, dtype=float)
-        out[:, : len(scale)] *= scale
+        out[..., : len(scale)] *= scale
         return out
 
     def log_peak(self, parameters, y):
