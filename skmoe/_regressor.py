@@ -167,7 +167,7 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         density of x too. Where `widening_` is not 1, that of the dispersions before they
         were multiplied by it.
     lower_bounds_ : ndarray of shape (n_iter_,)
-        Its history, one value per iteration.
+        Its history, one value per iteration, before dispersions are widened.
     averaged_ : list of dict
         The further starts that are averaged with the best: ``gate``, ``experts``,
         ``law_parameters`` and ``lower_bound``. Empty for ``average=1``.
