@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from ._block_fitting import misfit
@@ -55,9 +56,23 @@ SECOND_LOOKS = (4, 8, 16, 32, 64)
 _CLEARLY = 2.0
 
 
+def _learns_by_batches(estimator):
+    """Whether an estimator has ``partial_fit``; the error says why it has not."""
+    try:
+        estimator._validate_params()
+        parts = estimator._resolve_parts(np.random.RandomState(0))
+    except (ValueError, TypeError):
+        return True  # the method itself says what is wrong
+    refused = misfit(parts, estimator._has_labels)
+    if refused is not None:
+        raise AttributeError(f"partial_fit cannot learn so: {refused}")
+    return True
+
+
 class PartialFitMixin:
     """Adds ``partial_fit`` to both estimators."""
 
+    @available_if(_learns_by_batches)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Learn from one more batch of rows, by stepwise EM.
 
@@ -81,14 +96,17 @@ class PartialFitMixin:
         -------
         estimator
             Itself. ``lower_bounds_`` holds the mean log-score of each batch before it was
-            learned, ``lower_bound_`` the last of them, and ``n_iter_`` counts batches.
+            learned, of the first one after, ``lower_bound_`` the last of them, and ``n_iter_``
+            counts batches.
 
         Raises
         ------
-        ValueError
+        AttributeError
             If a part cannot learn so: it takes two or more clones of ``LinearRegression`` or
             ``Ridge`` under a Gaussian response with constant dispersion, or of
-            ``LogisticRegression``, and a ``SoftmaxGate``. If the first batch lacks a label.
+            ``LogisticRegression``, and a ``SoftmaxGate``.
+        ValueError
+            If the first batch lacks a label, or rows are no numbers.
         """
         self._validate_params()
         draft = copy.copy(self)
@@ -101,9 +119,6 @@ class PartialFitMixin:
 
     def _begin(self, X, y, sample_weight, classes):
         """Fit to the first batch."""
-        refused = misfit(self._resolve_parts(np.random.RandomState(0)), self._has_labels)
-        if refused is not None:
-            raise ValueError(f"partial_fit cannot learn so: {refused}")
         if classes is not None:
             self._check_classes(y, classes)
         self.fit(X, y, sample_weight)
@@ -141,8 +156,10 @@ class PartialFitMixin:
     def _looked_again(self, X, y, batch, resp, scores):
         """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
         known, weights = self.learned_, batch.weights
-        columns = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
-        other = clone(self).set_params(**columns)
+        params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
+        if self._has_labels:
+            params["class_weight"] = None  # it is part of the weights that were kept
+        other = clone(self).set_params(**params)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             other.fit(*known.recent)
@@ -163,8 +180,8 @@ class PartialFitMixin:
         """Rows of positive weight: X as numbers, known y, and weights."""
         X = check_X(self, X, reset=False)
         check_consistent_length(X, y)
-        weights = check_weights(sample_weight, X)
-        y, n = self._check_y(y), len(weights)
+        y, n = self._check_y(y), len(y)
+        weights = self._class_weights(y, check_weights(sample_weight, X))
         X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
         self._known_y(X, y)
         return X, y, weights

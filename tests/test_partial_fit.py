@@ -153,6 +153,18 @@ def test_two_classes_and_their_penalty():
     assert model.experts_[0].coef_.shape == (1, 4)
 
 
+def test_weights_of_classes_count():
+    X, y = make_moe_classification(10_000, 4, n_experts=2, n_classes=2, random_state=1)
+    times = np.where(y == 1, 5.0, 1.0)
+    weighted = streamed(make("labels", n_experts=2, class_weight={0: 1.0, 1: 5.0}), X, y)
+    written = make("labels", n_experts=2)
+    for start in range(0, len(X), BATCH):
+        rows = slice(start, start + BATCH)
+        written.partial_fit(X[rows], y[rows], sample_weight=times[rows])
+    assert_allclose(weighted.predict_proba(X), written.predict_proba(X), atol=1e-6)
+    assert weighted.predict_proba(X)[:, 1].mean() > (y == 1).mean() + 0.05
+
+
 @EVERY_TASK
 def test_memory_stays_bounded_and_models_can_be_kept(task):
     X, y = table(task, 30 * BATCH, seed=0)
@@ -195,14 +207,22 @@ def test_fit_begins_anew():
     ("params", "match"),
     [
         ({"experts": DecisionTreeRegressor()}, "experts must be two or more clones of Linear"),
-        ({"gate": "gaussian"}, "gate must be SoftmaxGate"),
-        ({"gate": SoftmaxGate(balance=2.0)}, "without balance"),
-        ({"response": StudentT()}, "response must be Gaussian"),
+        ({"gate": "gaussian"}, "the gate must be SoftmaxGate"),
+        ({"gate": SoftmaxGate(balance=2.0)}, "the gate must be SoftmaxGate without balance"),
+        ({"response": StudentT()}, "the response must be Gaussian"),
     ],
 )
 def test_parts_that_cannot_learn_so_are_refused(params, match):
-    with pytest.raises(ValueError, match=f"partial_fit cannot learn so: .*{match}"):
-        make("numbers", **params).partial_fit(*table("numbers", 100, seed=0))
+    model = make("numbers", **params)
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as error:
+        model.partial_fit(*table("numbers", 100, seed=0))
+    assert f"partial_fit cannot learn so: {match}" in str(error.value.__cause__)
+    assert not hasattr(model, "partial_fit")
+
+
+def test_a_wrong_parameter_is_named():
+    with pytest.raises(ValueError, match="'n_init' parameter"):
+        make("numbers", n_init=0).partial_fit(*table("numbers", 100, seed=0))
 
 
 def test_labels_are_checked():
