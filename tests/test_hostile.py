@@ -67,7 +67,7 @@ VARIANTS = {
     "medians": ({"response": "laplace", "n_experts": 2}, {"n_experts": 2, "init": "split"}),
     "uneven errors": (
         {"response": Gaussian(dispersion="linear"), "n_experts": 2},
-        {"n_experts": 2, "gate": "gaussian"},
+        {"n_experts": 2, "n_init": 2},
     ),
     "counts": ({"response": "poisson", "n_experts": 2}, {"n_experts": 2, "average": 2}),
     "amounts": ({"response": "gamma", "n_experts": 2}, {"n_experts": 2, "top_k": 1}),
