@@ -22,6 +22,15 @@ from ._survey import Units
 from ._target import Labels, Target
 
 
+#: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
+#: place: a first batch is small, and has optima that many rows have not.
+RECENT_ROWS = 2**12
+SECOND_LOOKS = (4, 8, 16, 32, 64)
+
+#: By how many standard errors such a fit has to predict the next batch better.
+_CLEARLY = 2.0
+
+
 @dataclass(frozen=True)
 class Learned:
     """What ``partial_fit`` goes on from.
@@ -47,15 +56,6 @@ class Learned:
         return replace(self, stream=stream, recent=recent)
 
 
-#: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
-#: place: a first batch is small, and has optima that many rows have not.
-RECENT_ROWS = 2**12
-SECOND_LOOKS = (4, 8, 16, 32, 64)
-
-#: By how many standard errors such a fit has to predict the next batch better.
-_CLEARLY = 2.0
-
-
 def _learns_by_batches(estimator):
     """Whether an estimator has ``partial_fit``; the error says why it has not."""
     try:
@@ -64,6 +64,8 @@ def _learns_by_batches(estimator):
     except (ValueError, TypeError):
         return True  # the method itself says what is wrong
     refused = misfit(parts, estimator._has_labels)
+    if estimator.average != 1:
+        refused = f"average must be 1; got {estimator.average}"
     if refused is not None:
         raise AttributeError(f"partial_fit cannot learn so: {refused}")
     return True
@@ -76,12 +78,13 @@ class PartialFitMixin:
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Learn from one more batch of rows, by stepwise EM.
 
-        The first batch is fitted as ``fit`` would. Each further one gets an E-step; the M-step
-        solves for decayed sums, in which the newest batch has a share of t to the power -0.6
-        after t batches, and never less than 0.02 (Cappé and Moulines 2009). A batch that the
-        model predicts far worse than those before, by six standard errors, is of another regime:
-        the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to the last 4096
-        rows takes its place if it predicts the next batch clearly better.
+        The first batch is fitted as ``fit`` would; a model that ``fit`` has fitted goes on from
+        what it is, and the first batch tells how rows lie around it. Each further batch gets an
+        E-step; the M-step solves for decayed sums, in which the newest batch has a share of t to
+        the power -0.6 after t batches, and never less than 0.02 (Cappé and Moulines 2009). A
+        batch that the model predicts far worse than those before, by six standard errors, is of
+        another regime: the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to
+        the last 4096 rows takes its place if it predicts the next batch clearly better.
 
         Parameters
         ----------
@@ -104,14 +107,16 @@ class PartialFitMixin:
         AttributeError
             If a part cannot learn so: it takes two or more clones of ``LinearRegression`` or
             ``Ridge`` under a Gaussian response with constant dispersion, or of
-            ``LogisticRegression``, and a ``SoftmaxGate``.
+            ``LogisticRegression``, a ``SoftmaxGate`` and ``average=1``.
         ValueError
             If the first batch lacks a label, or rows are no numbers.
         """
         self._validate_params()
         draft = copy.copy(self)
-        if getattr(self, "learned_", None) is None:
+        if not self.__sklearn_is_fitted__():
             draft._begin(X, y, sample_weight, classes)
+        elif not hasattr(self, "learned_"):
+            draft._look_around(X, y, sample_weight)
         else:
             draft._go_on(X, y, sample_weight)
         self.__dict__ = vars(draft)
@@ -122,6 +127,10 @@ class PartialFitMixin:
         if classes is not None:
             self._check_classes(y, classes)
         self.fit(X, y, sample_weight)
+        self._look_around(X, y, sample_weight)
+
+    def _look_around(self, X, y, sample_weight):
+        """Sum up a batch under the fitted model."""
         X, y, weights = self._batch_of(X, y, sample_weight)
         self.learned_ = self._learned_from(self, X, y, weights)
         score = float(np.average(self.score_samples(X, y), weights=weights))
@@ -209,12 +218,13 @@ class PartialFitMixin:
         self.experts_ = stream.experts.finish(batch.experts, batch.target)
         self.named_experts_ = Bunch(**dict(zip(self.named_experts_, self.experts_, strict=True)))
         self.expert_usage_ = stream.usage
+        self.starved_experts_ = []
         proba = np.exp(stream.gate.log_proba(batch.gate.design))
         entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
         self.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
         found = stream.experts.law_parameters(batch.target)
         if found is not None:
-            self.law_parameters_ = found
+            self.law_parameters_, self.widening_ = found, 1.0
             self.dispersion_ = found[:, 0] if batch.target.single else found
 
     def _record(self, scores):

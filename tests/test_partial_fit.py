@@ -193,6 +193,18 @@ def test_frames_columns_and_weights(rng):
         weighted.partial_fit(frame[list("bacd")], y)
 
 
+def test_a_fitted_model_goes_on_from_what_it_is():
+    X, y = table("numbers", 12_000, seed=0)
+    model = make("numbers").fit(X[:5000], y[:5000])
+    before = model.predict(X)
+    model.partial_fit(X[5000:5250], y[5000:5250])
+    assert_array_equal(model.predict(X), before)
+    streamed(model, X[5250:10_000], y[5250:10_000])
+    assert model.learned_.stream.n_batches == 20
+    full = make("numbers").fit(X[:10_000], y[:10_000])
+    assert gap(model, full, X[10_000:], y[10_000:]) < 0.03
+
+
 def test_fit_begins_anew():
     X, y = table("numbers", 1000, seed=0)
     model = streamed(make("numbers"), X, y)
@@ -210,6 +222,7 @@ def test_fit_begins_anew():
         ({"gate": "gaussian"}, "the gate must be SoftmaxGate"),
         ({"gate": SoftmaxGate(balance=2.0)}, "the gate must be SoftmaxGate without balance"),
         ({"response": StudentT()}, "the response must be Gaussian"),
+        ({"average": 2}, "average must be 1; got 2"),
     ],
 )
 def test_parts_that_cannot_learn_so_are_refused(params, match):
