@@ -21,7 +21,6 @@ from ._stream import Batch, Stream
 from ._survey import Units
 from ._target import Labels, Target
 
-
 #: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
 #: place: a first batch is small, and has optima that many rows have not.
 RECENT_ROWS = 2**12
