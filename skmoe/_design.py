@@ -64,8 +64,7 @@ class View:
         X = as_numeric(self.X)
         if sparse.issparse(X) and not _is_small(X):
             return SparseDesign(X, self.weights)
-        X = X.toarray() if sparse.issparse(X) else X
-        return DenseDesign(X, *weighted_location_scale(X, self.weights))
+        return DenseDesign(X.toarray() if sparse.issparse(X) else X, self.weights)
 
 
 def _is_small(X):
@@ -125,15 +124,16 @@ class DenseDesign(_Design):
     Parameters
     ----------
     X : ndarray of shape (n, d)
-    mean, scale : ndarray of shape (d,)
-    constant : ndarray of shape (d,), bool
-        Columns that become zeros.
+    weights : ndarray of shape (n,)
+    units : (ndarray, ndarray, ndarray) of shape (d,), optional
+        Mean, scale, and whether a column is constant, of other rows; by default of these.
     """
 
     #: Whether (p, p) products are small enough to be formed.
     has_grams = True
 
-    def __init__(self, X, mean, scale, constant):
+    def __init__(self, X, weights, units=None):
+        mean, scale, constant = units or weighted_location_scale(X, weights)
         self.matrix = np.empty((X.shape[0], X.shape[1] + 1), order="F")
         for rows in blocks(len(X)):
             np.subtract(X[rows], mean, out=self.matrix[rows, :-1])

@@ -164,9 +164,10 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
     lower_bound_ : float
         Objective of the stored model per unit of sample weight: log-likelihood
         less the penalties that the M-steps subtract. A Gaussian gate counts the
-        density of x too.
+        density of x too. Where `widening_` is not 1, that of the dispersions before they
+        were multiplied by it.
     lower_bounds_ : ndarray of shape (n_iter_,)
-        Its history, one value per iteration, before dispersions are widened.
+        Its history, one value per iteration.
     averaged_ : list of dict
         The further starts that are averaged with the best: ``gate``, ``experts``,
         ``law_parameters`` and ``lower_bound``. Empty for ``average=1``.

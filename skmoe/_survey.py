@@ -81,7 +81,7 @@ class Units:
 
     def design(self, X):
         """The standardised design of some rows (b, d)."""
-        return DenseDesign(X, self.mean, self.scale, self.constant)
+        return DenseDesign(X, None, (self.mean, self.scale, self.constant))
 
     def targets(self, y):
         """Standardised targets of some rows (b, m)."""

@@ -69,7 +69,8 @@ def widened(fitting, training, results):
     Returns
     -------
     results : list of Result
-        With their new dispersions, and the objective of these: lower than what EM reached.
+        With their new dispersions, and the objective that EM reached before: that of the new ones
+        if errors are multiplied too, but for a constant.
     factor : float
         At least one: what is left of the rows fitted to is never too much.
     """
@@ -187,4 +188,4 @@ def _stretched(training, result, factor, top_k):
     scale = np.full(len(training.target.scale), factor)
     dispersion = training.law.rescaled(parameters.dispersion, scale)
     state = training.expect(replace(parameters, dispersion=dispersion), top_k)
-    return replace(result, state=state)
+    return replace(result, state=replace(state, objective=result.state.objective))

@@ -399,7 +399,7 @@ def test_verbose_prints_every_iteration(table, capsys):
     model = Regressor(n_experts=2, n_init=1, random_state=0, verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_
-    assert f"objective {model.lower_bounds_[-1]:.6f}" in lines[-1]
+    assert f"objective {model.lower_bound_:.6f}" in lines[-1]
 
 
 @pytest.mark.parametrize("params", [{}, {"experts": DecisionTreeRegressor(max_depth=2)}])
