@@ -408,7 +408,7 @@ def test_batched_and_wrapped_ridges_are_one_model(planes):
 
 
 def test_a_penalty_for_each_output_is_refused_by_name(planes):
-    named = [("line", LinearRegression()), ("ridge", Ridge([1.0, 2.0]))]
+    named = [("line", LinearRegression()), ("ridge", Ridge(np.array([1.0, 2.0])))]
     with pytest.raises(
         ValueError, match="expert 'ridge' failed in fit: alpha of Ridge must be one"
     ):
@@ -510,7 +510,7 @@ def test_draws_of_a_fit_have_its_covariance(planes):
         {"experts": Ridge(), "cv": 3},
         {"experts": [("line", Ridge()), ("tree", DecisionTreeRegressor())], "specialize": False},
         {"experts": LinearRegression(), "specialize": False},
-        {"experts": Ridge([1.0, 2.0]), "specialize": False},
+        {"experts": Ridge(np.array([1.0, 2.0])), "specialize": False},
         {"n_experts": "auto"},
         {"gate": HierarchicalGate(), "n_experts": 4},
     ],
