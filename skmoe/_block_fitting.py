@@ -2,18 +2,29 @@
 
 from functools import partial
 
+from ._delegate import last_step
 from ._design import View
 from ._fitting import Fitting
+from ._fold import has_sums
 from ._folding import FoldTraining
 from ._problem import Data
 from ._search import Search
 from ._survey import survey
-from ._target import Target
 from ._units import Rows
-from .em._blocks import LinearFold, curvature_stride
-from .experts import is_linear, is_logistic
-from .gates import SoftmaxGate
+from .em._blocks import Fold, curvature_stride
+from .experts import is_batched, is_linear, is_logistic
+from .gates import GaussianGate, SoftmaxGate
 from .responses import Gaussian
+
+#: Experts whose M-step under a law needs only sums over rows, by what they minimise.
+_EXPERTS = {
+    "squares": "LinearRegression or Ridge",
+    "poisson": "PoissonRegressor(alpha=0)",
+    "gamma": "GammaRegressor(alpha=0)",
+}
+
+#: Coefficients that are solved for at once, at most: their Hessian takes 128 MB.
+_LARGEST_SYSTEM = 4096
 
 #: Rows on which starts are tried.
 SOME_ROWS = 2**16
@@ -42,8 +53,35 @@ def misfit(parts, labels=False):
     return None
 
 
+def needs_all_rows(parts, labels):
+    """Say which of the parts needs all rows at once; None where blocks will do.
+
+    Parameters
+    ----------
+    parts : Parts
+    labels : bool
+        Whether y are labels.
+    """
+    template, law = parts.named[0][1], parts.law
+    alike = parts.clones and parts.specialize and len(parts.named) > 1
+    loss = getattr(law, "loss", "squares")
+    plain = last_step(template) is template
+    if not (alike and plain and is_batched(template, labels, loss)):
+        kinds = "LogisticRegression" if labels else _EXPERTS[loss]
+        return f"experts must be two or more clones of {kinds}; got {template!r}"
+    balanced = getattr(parts.gate, "balance", 0)
+    if type(parts.gate) not in (SoftmaxGate, GaussianGate) or balanced:
+        return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {parts.gate!r}"
+    if not has_sums(law):
+        return (
+            "the response must be Gaussian or Gamma with constant dispersion, or Poisson; "
+            f"got {law!r}"
+        )
+    return None
+
+
 class BlockFold:
-    """Folds the rows of chunks into statistics, as `LinearFold` does those of one array.
+    """Folds the rows of chunks into statistics, as `Fold` does those of one array.
 
     Parameters
     ----------
@@ -57,26 +95,26 @@ class BlockFold:
         self.total = moments.weight
         self._stride = curvature_stride(moments.n)
 
-    def statistics(self, parameters, *, top_k=None, curvature=False):
-        """Return the statistics of all rows under `parameters`."""
+    def statistics(self, gate, experts, *, top_k=None, curvature=False):
+        """Return the statistics of all rows under parts that `Fold.statistics` takes."""
         asked = {"top_k": top_k, "curvature": curvature, "stride": self._stride}
-        return self.chunks.fold(partial(_statistics, self.units, parameters, asked))
+        return self.chunks.fold(partial(_statistics, self.units, gate, experts, asked))
 
-    def gate_entropy(self, parameters):
+    def gate_entropy(self, gate, experts):
         """Sum over rows of weights × entropies of the gate's probabilities, in nats."""
-        return self.chunks.fold(partial(_gate_entropy, self.units, parameters))
+        return self.chunks.fold(partial(_gate_entropy, self.units, gate, experts))
 
 
 def _folded(units, X, y, weights):
-    return LinearFold(units.design(X).matrix, units.targets(y), weights)
+    return Fold(units.design(X).matrix, units.targets(y), weights)
 
 
-def _statistics(units, parameters, asked, number, X, y, weights):
-    return _folded(units, X, y, weights).statistics(parameters, **asked)
+def _statistics(units, gate, experts, asked, number, X, y, weights):
+    return _folded(units, X, y, weights).statistics(gate, experts, **asked)
 
 
-def _gate_entropy(units, parameters, number, X, y, weights):
-    return _folded(units, X, y, weights).gate_entropy(parameters)
+def _gate_entropy(units, gate, experts, number, X, y, weights):
+    return _folded(units, X, y, weights).gate_entropy(gate, experts)
 
 
 class BlockFitting:
@@ -86,12 +124,15 @@ class BlockFitting:
     ----------
     chunks : Chunks
     parts : Parts
+    make_target : callable
+        Makes a `Target` or `Labels` of y (n, m), as chunks hold it, and weights (n,).
     settings : Settings
     rng : numpy.random.RandomState
     """
 
-    def __init__(self, chunks, parts, settings, rng):
-        self.chunks, self.parts, self.settings, self.rng = chunks, parts, settings, rng
+    def __init__(self, chunks, parts, make_target, settings, rng):
+        self.chunks, self.parts, self.make_target = chunks, parts, make_target
+        self.settings, self.rng = settings, rng
 
     def run(self, n_features, init, n_init):
         """Fit.
@@ -108,17 +149,24 @@ class BlockFitting:
         result : Result
         log : list of dict
             What every start reached on some of the rows, and the best of them on all.
+
+        Raises
+        ------
+        ValueError
+            If there are more coefficients than can be solved for at once.
         """
-        moments, units, some = survey(self.chunks, n_features, SOME_ROWS, self.rng)
-        y, weights = some.y[:, 0] if self.chunks.single else some.y, some.weights
-        tried = Data(some.X, Target.of(y, weights), weights, Rows(weights), None, None, None)
+        moments, units, some = survey(self.chunks, n_features, self.parts.law, SOME_ROWS, self.rng)
+        weights, target = some.weights, self.make_target(some.y, some.weights)
+        tried = Data(some.X, target, weights, Rows(weights), None, None, None)
         fitting = Fitting(tried, self.parts, self.settings, None, self.rng)
         small, results, log = fitting.run(init=init, n_init=n_init, given=None, average=1)
         view = View.of(self.chunks.first, weights, units.design(some.X))
-        target = Target(y, units.targets(some.y), units.y_mean, units.y_scale)
-        training = self._of_all(small, view, target, BlockFold(self.chunks, units, moments))
+        fold = BlockFold(self.chunks, units, moments)
+        training = self._of_all(small, view, target.in_units(units), fold)
         state = results[0].state
-        dispersion = small.law.rescaled(state.parameters.dispersion, small.target.scale)
+        dispersion = state.parameters.dispersion
+        if dispersion is not None:
+            dispersion = small.law.rescaled(dispersion, small.target.scale)
         search = Search(training, training, self.settings)
         start = training.reading(*small.finish(state), dispersion)
         result = search.went_on(training.expect(start, search.top_k), "all rows")
@@ -130,8 +178,18 @@ class BlockFitting:
         """The training of the same parts on all rows."""
         n_experts = small.n_experts
         bank = type(small.bank)(small.bank.template, view, target, n_experts)
-        gate = type(small.gate)(small.gate.gate, view, view.weights, n_experts)
+        gate = small.gate.gate.em_trainer(view, view.weights, n_experts)
         rest = target, view.weights, small.units, n_experts, fold
         training = FoldTraining(gate, bank, small.law, *rest)
+        _check_size(training.parts)
         training.names = small.names
         return training
+
+
+def _check_size(parts):
+    size = max(part.size for part in parts)
+    if size > _LARGEST_SYSTEM:
+        raise ValueError(
+            f"blocks of rows must have fewer columns, or n_experts must be smaller: {size} "
+            f"coefficients would be solved for at once, more than {_LARGEST_SYSTEM}"
+        )

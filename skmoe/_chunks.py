@@ -1,5 +1,6 @@
 """Rows that are read chunk by chunk, and folded: arrays on disk, sequences of blocks."""
 
+import copy
 from functools import reduce
 from operator import add
 
@@ -9,11 +10,42 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._numerics import BLOCK_ROWS, blocks
 
-#: Rows that are worked on at once: sixteen blocks of what fits into a cache.
+#: Rows that are worked on at once: sixteen blocks of what fits into a cache. Of many columns
+#: fewer rows: so many numbers, 64 MB.
 CHUNK_ROWS = 16 * BLOCK_ROWS
+_CHUNK_ENTRIES = 2**23
 
 
-class Chunks:
+def chunk_slices(X):
+    """Yield slices of the rows of X, (n, d), that are worked on at once."""
+    most = max(_CHUNK_ENTRIES // max(X.shape[1], 1), BLOCK_ROWS)
+    yield from blocks(X.shape[0], min(CHUNK_ROWS, most))
+
+
+def as_numbers(y, weights):
+    """y as numbers (b, m), and the weights."""
+    return np.asarray(y, dtype=np.float64).reshape(len(y), -1), weights
+
+
+class Foldable:
+    """Rows of which sums can be made.
+
+    Attributes
+    ----------
+    interpret : callable
+        Turns y and weights (b,) of some rows into what the functions that are folded are handed.
+    """
+
+    interpret = staticmethod(as_numbers)
+
+    def interpreted(self, interpret):
+        """The same rows, whose y and weights are something else."""
+        other = copy.copy(self)
+        other.interpret = interpret
+        return other
+
+
+class Chunks(Foldable):
     """What can be folded: rows that are read anew each time.
 
     Parameters
@@ -38,7 +70,8 @@ class Chunks:
         Parameters
         ----------
         function : callable
-            Is handed the number of a chunk, X (b, d), y (b, m) and positive weights (b,).
+            Is handed the number of a chunk, X (b, d), and what `interpret` makes of y and of
+            weights (b,), of rows of positive weight.
 
         Returns
         -------
@@ -46,18 +79,21 @@ class Chunks:
             Whatever the function returns, added in the order of the chunks.
         """
         if self.n_jobs in (None, 1):
-            return reduce(add, (on_chunk(function, k, *c) for k, c in enumerate(self.read())))
+            return reduce(add, (on_chunk(*task) for task in self._tasks(function)))
         parallel = Parallel(self.n_jobs, require="sharedmem", return_as="generator")
-        return reduce(
-            add, parallel(delayed(on_chunk)(function, k, *c) for k, c in enumerate(self.read()))
-        )
+        return reduce(add, parallel(delayed(on_chunk)(*task) for task in self._tasks(function)))
+
+    def _tasks(self, function):
+        """Yield what `on_chunk` takes."""
+        for number, chunk in enumerate(self.read()):
+            yield function, self.interpret, number, *chunk
 
 
 def of_arrays(X, y, weights, n_jobs):
     """Return chunks of arrays, in memory or on disk."""
 
     def read():
-        for rows in blocks(len(X), CHUNK_ROWS):
+        for rows in chunk_slices(X):
             yield X[rows], y[rows], None if weights is None else weights[rows]
 
     return Chunks(read, X[:1], y.ndim == 1, n_jobs)
@@ -85,7 +121,7 @@ def of_blocks(items, n_jobs):
     def read():
         for number, item in enumerate(_each(items)):
             X, y, weights = _unpacked(number, item)
-            for rows in blocks(len(y), CHUNK_ROWS):
+            for rows in chunk_slices(X):
                 yield take_rows(X, rows), y[rows], None if weights is None else weights[rows]
 
     for item in _each(items):
@@ -130,13 +166,11 @@ def take_rows(X, rows):
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
-def on_chunk(function, number, X, y, weights):
+def on_chunk(function, interpret, number, X, y, weights):
     """Return what a function makes of the rows of positive weight of a chunk."""
     X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
-    y = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
-    if weights is None:
-        return function(number, X, y, np.ones(len(X)))
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = np.ones(len(X)) if weights is None else np.asarray(weights, dtype=np.float64)
+    y, weights = interpret(y, weights)
     kept = weights != 0
     if not kept.all():
         X, y, weights = X[kept], y[kept], weights[kept]

@@ -1,23 +1,30 @@
 """The classifier."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._base import BaseMixtureOfExperts, like
+from ._dask import by_partition, is_dask
+from ._large import LargeMixin
 from ._mixture import Classes
 from ._partial import PartialFitMixin
 from ._sklearn import StrOptions
+from ._survey import as_codes, survey_labels
 from ._target import Labels
 from .responses import Categorical
 from .routing import keep_top, weighted_mean, weighted_vote
 
 
-class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsClassifier(
+    LargeMixin, PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts
+):
     r"""Mixture of experts for classification.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p_k(y \mid x)
@@ -231,15 +238,17 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, groups=None, **params):
+    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
         """Fit gate and experts by expectation-maximisation.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-            Handed to wrapped experts and gates as it is.
+        X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
+            Handed to wrapped experts and gates as it is. Logistic experts under a softmax or
+            Gaussian gate also learn from rows that are not in memory, block by block, as those
+            of the regressor do.
         y : array-like of shape (n,)
-            Labels of any type.
+            Labels of any type. None where X are blocks; a Dask collection where X is.
         sample_weight : array-like of shape (n,), optional
             A weight of two is the same as the row written twice, a weight of
             zero the same as a row left out.
@@ -276,8 +285,11 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         Returns
         -------
         ndarray of shape (n,)
-            In the type of the labels given to ``fit``.
+            In the type of the labels given to ``fit``. Of a Dask collection a Dask array.
         """
+        if is_dask(X):
+            check_is_fitted(self)
+            return by_partition(self.predict, X, None, self.classes_.dtype)
         best = self._proba(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -292,8 +304,12 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         -------
         ndarray of shape (n, n_classes)
             Columns in the order of ``classes_``. With ``combine="vote"`` the
-            share of gate weight whose expert prefers the class.
+            share of gate weight whose expert prefers the class. Of a Dask collection a Dask
+            array.
         """
+        if is_dask(X):
+            check_is_fitted(self)
+            return by_partition(self.predict_proba, X, len(self.classes_))
         return self._proba(X)
 
     def predict_log_proba(self, X):
@@ -356,13 +372,16 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         if self.class_weight is None:
             return weights
         classes, codes = np.unique(y, return_inverse=True)
+        return weights * self._weights_of(classes, np.bincount(codes, weights))[codes]
+
+    def _weights_of(self, classes, mass):
+        """Weights (n_classes,) of the classes, whose rows have the weights `mass`."""
+        if self.class_weight is None:
+            return np.ones(len(classes))
         if isinstance(self.class_weight, dict):
-            by_class = compute_class_weight(self.class_weight, classes=classes, y=y)
-        else:
-            mass = np.bincount(codes, weights)
-            present = mass > 0
-            by_class = np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
-        return weights * by_class[codes]
+            return compute_class_weight(self.class_weight, classes=classes, y=classes)
+        present = mass > 0
+        return np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
 
     def _check_classes(self, y, classes):
         """Refuse a first batch that lacks one of the labels, or has others."""
@@ -379,13 +398,20 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
 
     def _target(self, y, weights):
         classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y must have at least two classes in rows of positive weight; got one class: "
-                f"{classes.tolist()}"
-            )
-        self.classes_ = classes
+        self.classes_ = _several(classes)
         return Labels(y, codes, classes)
+
+    def _interpreted(self, chunks):
+        """The rows with codes of labels for y, and the weights of the classes."""
+        labels = survey_labels(chunks)
+        by_class = self._weights_of(labels.classes, labels.mass)
+        check_classification_targets(labels.classes)
+        self.classes_ = _several(labels.classes[by_class > 0])
+        return chunks.interpreted(partial(as_codes, classes=labels.classes, by_class=by_class))
+
+    def _target_of(self, chunks, y, weights):
+        codes = y[:, 0].astype(int)
+        return Labels(self.classes_[codes], codes, self.classes_)
 
     def _known_y(self, X, y):
         """Codes (n,) of known labels."""
@@ -410,3 +436,13 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
 
     def _law_of(self, training, parameters):
         return {}
+
+
+def _several(classes):
+    """The classes, if there are several."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must have at least two classes in rows of positive weight; got one class: "
+            f"{classes.tolist()}"
+        )
+    return classes

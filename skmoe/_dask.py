@@ -5,8 +5,7 @@ from operator import add
 
 import numpy as np
 
-from ._chunks import CHUNK_ROWS, on_chunk, take_rows
-from ._numerics import blocks
+from ._chunks import Foldable, chunk_slices, on_chunk, take_rows
 
 #: Sums that one task adds up.
 _FAN_IN = 8
@@ -20,7 +19,7 @@ def is_dask(X):
     return hasattr(X, "__dask_graph__")
 
 
-class DaskChunks:
+class DaskChunks(Foldable):
     """Rows of Dask collections: `Chunks` whose sums are made where the rows are.
 
     Only functions, which hold parameters, and sums travel. A partition that is lost with its
@@ -67,7 +66,7 @@ class DaskChunks:
         """
         return self._tree(
             [
-                self._delayed(_on_partition, function, number, *parts)
+                self._delayed(_on_partition, function, self.interpret, number, *parts)
                 for number, parts in enumerate(self._partitions)
             ]
         )
@@ -98,19 +97,20 @@ def _first(X, *rest):
     return take_rows(X, slice(1))
 
 
-def _on_partition(function, number, X, y, weights=None):
+def _on_partition(function, interpret, number, X, y, weights=None):
     """The sum over the chunks of a partition."""
     if len({len(y), X.shape[0], len(y if weights is None else weights)}) > 1:
         raise ValueError(f"partition {number} of X, y and sample_weight differ in their rows")
     sums = [
         on_chunk(
             function,
+            interpret,
             number * _CHUNKS_A_PARTITION + chunk,
             take_rows(X, rows),
             np.asarray(y)[rows],
             None if weights is None else np.asarray(weights)[rows],
         )
-        for chunk, rows in enumerate(list(blocks(len(y), CHUNK_ROWS)) or [slice(0)])
+        for chunk, rows in enumerate(list(chunk_slices(X)) or [slice(0)])
     ]
     return _sum(sums)
 
@@ -119,7 +119,7 @@ def _sum(parts):
     return reduce(add, parts)
 
 
-def by_partition(function, X, n_outputs):
+def by_partition(function, X, n_outputs, dtype=np.float64):
     """Apply a function of rows, with (n,) or (n, m) values, to each partition when it is asked.
 
     Parameters
@@ -128,6 +128,8 @@ def by_partition(function, X, n_outputs):
     X : dask array or data frame of shape (n, d)
     n_outputs : int or None
         Columns of the result; None for one dimension.
+    dtype : dtype
+        Of the result.
 
     Returns
     -------
@@ -139,7 +141,7 @@ def by_partition(function, X, n_outputs):
     each, shape = dask.delayed(function, pure=True), () if n_outputs is None else (n_outputs,)
     sizes = X.chunks[0] if hasattr(X, "chunks") else [np.nan] * X.npartitions
     parts = [
-        da.from_delayed(each(part), (size, *shape), dtype=np.float64)
+        da.from_delayed(each(part), (size, *shape), dtype=dtype)
         for part, size in zip(_partitions("X", X), sizes, strict=True)
     ]
     return da.concatenate(parts, allow_unknown_chunksizes=True)

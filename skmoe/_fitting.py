@@ -308,5 +308,5 @@ def make_folds(cv, X, weights, units, specialize):
 
 def train(gate, bank, law, target, weights, units, n_experts):
     """Return the training of these parts: by the fold where it can, else the general one."""
-    kind = FoldTraining if can_fold(gate, bank, law, units) else Training
+    kind = FoldTraining if can_fold(gate, bank, law, units, n_experts) else Training
     return kind(gate, bank, law, target, weights, units, n_experts)

@@ -1,7 +1,6 @@
-"""Training of linear-Gaussian experts with a softmax gate on the same columns.
+"""Training of batched experts with a gate on the same columns, by a fold over blocks of rows.
 
-The same mixture as `Training` would fit, by a fold over blocks of rows: one
-pass an iteration, and nothing kept per row.
+The same mixture as `Training` would fit: one pass an iteration, and nothing kept per row.
 """
 
 from dataclasses import dataclass, replace
@@ -10,57 +9,70 @@ from typing import Any
 import numpy as np
 
 from . import _multinomial
-from ._numerics import pack_arrays, solve_normal_equations, unpack_arrays
+from ._fold import fold_parts
+from ._numerics import pack_arrays, unpack_arrays
 from ._training import MASS_FLOOR, count_parts, told_apart
 from ._units import Rows
-from .em._blocks import LinearFold, LinearParameters
+from .em._blocks import Fold
 from .em._engine import ROUNDING, State
-from .experts import LinearBank, LinearState
-from .gates import SoftmaxTrainer
-from .responses import Gaussian
 
-#: The gate's Hessian is summed anew once its Newton steps promise to have gained this
-#: much per unit of weight since it was last; until then the old one serves.
+#: Hessians are summed anew once Newton's steps promise to have gained this much per unit of
+#: weight since they were last; until then the old ones serve.
 _REFRESH_GAIN = 0.02
 
-#: Iterations after which it is summed anew in any case.
+#: Iterations after which they are summed anew in any case.
 _REFRESH_AGE = 8
 
 _MAX_HALVINGS = 30
 
 
 @dataclass(frozen=True)
+class Iterate:
+    """Gate and experts, each in the form of its part in `_fold`.
+
+    Attributes
+    ----------
+    gate, experts : object
+    dispersion : ndarray of shape (K, q) or None
+    starved : tuple of int
+        Experts that had no rows to learn from.
+    """
+
+    gate: Any
+    experts: Any
+    dispersion: np.ndarray | None
+    starved: tuple = ()
+
+
+@dataclass(frozen=True)
 class Expected:
-    """What the M-step needs: sums over rows, and the gate's curvature.
+    """What the M-step needs: sums over rows, and curvatures.
 
     Attributes
     ----------
     statistics : Statistics
-    inverse : ndarray of shape (K p, K p)
-        Inverse Hessian of the gate's term, at these or earlier parameters.
+    inverses : tuple
+        Inverse Hessians of the terms of gate and experts, at these or earlier parameters; None
+        for a part whose step is exact.
     gained : float
-        What the Newton steps have promised since `inverse` was formed.
+        What Newton's steps have promised since `inverses` were formed.
     age : int
         Iterations since then.
     """
 
     statistics: Any
-    inverse: np.ndarray
+    inverses: tuple
     gained: float = 0.0
     age: int = 0
 
 
-def can_fold(gate, bank, law, units):
-    """Tell whether these parts can be trained by the fold."""
-    return (
-        type(units) is Rows
-        and type(gate) is SoftmaxTrainer
-        and type(bank) is LinearBank
-        and type(law) is Gaussian
-        and gate.view is bank.view
-        and isinstance(bank.view.design.matrix, np.ndarray)
-        and gate.problem.shape[1] * gate.problem.shape[2] <= _multinomial.EXPLICIT_SIZE
-    )
+def can_fold(gate, bank, law, units, n_experts):
+    """Tell whether a mixture in memory is trained by the fold."""
+    if type(units) is not Rows or (parts := fold_parts(gate, bank, law, n_experts)) is None:
+        return False
+    design = bank.view.design
+    small = all(part.size <= _multinomial.EXPLICIT_SIZE for part in parts)
+    return gate.view is bank.view and isinstance(design.matrix, np.ndarray) and small
 
 
 class FoldTraining:
@@ -68,14 +80,14 @@ class FoldTraining:
 
     Parameters
     ----------
-    gate : SoftmaxTrainer
-    bank : LinearBank
-    law : Gaussian
-    target : Target
+    gate : gate trainer
+    bank : bank of experts
+    law : response
+    target : Target or Labels
     weights : ndarray of shape (n,)
     units : Rows
     n_experts : int
-    fold : LinearFold or BlockFold, optional
+    fold : Fold or BlockFold, optional
         Folds all rows where `target`, `weights` and `units` are those of some.
     """
 
@@ -85,53 +97,94 @@ class FoldTraining:
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, weights, n_experts
         self.units = units
-        self.fold = fold or LinearFold(bank.view.design.matrix, target.values, weights)
+        self.parts = fold_parts(gate, bank, law, n_experts)
+        self.fold = fold or Fold(bank.view.design.matrix, target.columns, weights)
         self.total = self.fold.total
-        #: What the fold leaves out of each row's log-density.
-        self._constant = target.log_scale + 0.5 * bank.shape[1] * np.log(2 * np.pi)
+
+    def _forms(self, parameters):
+        """What makes the forms of gate and experts."""
+        gate, experts = self.parts
+        return gate.form(parameters.gate), experts.form(parameters.experts, parameters.dispersion)
 
     def begin(self, resp):
         """Return the state that starting responsibilities (n, K) stand for."""
-        n_outputs, p = self.bank.shape[1:]
-        zero = LinearParameters(
-            gate=np.zeros((self.n_experts, p)),
-            experts=np.zeros((self.n_experts, n_outputs, p)),
-            dispersion=np.ones((self.n_experts, n_outputs)),
-        )
-        statistics = self.fold.statistics(zero, resp=resp, curvature=True)
-        return State(zero, Expected(statistics, self._inverse(statistics)), -np.inf)
+        gate, experts = self.parts
+        n_outputs = experts.n_outputs
+        ones = None if n_outputs is None else np.ones((self.n_experts, n_outputs))
+        zero = Iterate(gate.zero(), experts.zero(), ones)
+        statistics = self.fold.statistics(*self._forms(zero), resp=resp, curvature=True)
+        return State(zero, self._expected(zero, statistics), -np.inf)
 
     def propose(self, state, top_k):
-        """Return what the M-step makes of a state's parameters, a full Newton step of the gate."""
+        """Return what the M-step makes of a state's parameters, in full Newton steps."""
+        old, statistics = state.parameters, state.expected.statistics
+        alive = statistics.mass > MASS_FLOOR * self.total
+        gate, experts = (
+            part.propose(last, sums, statistics, inverse, alive)
+            for part, last, sums, inverse in self._terms(state)
+        )
+        experts = self._kept(old.experts, experts, alive)
+        dispersion = self._dispersion(old, experts, statistics, alive)
+        return Iterate(gate, experts, dispersion, tuple(np.flatnonzero(~alive).tolist()))
+
+    def _terms(self, state):
+        """Each part, its iterate, sums and inverse Hessian."""
         old, expected = state.parameters, state.expected
-        experts, dispersion, starved = self._update_experts(old, expected.statistics)
-        direction, _ = self._gate_direction(old, expected)
-        return LinearParameters(old.gate + direction, experts, dispersion, starved)
+        sums = expected.statistics.gate, expected.statistics.experts
+        return zip(self.parts, (old.gate, old.experts), sums, expected.inverses, strict=True)
+
+    def _kept(self, old, new, alive):
+        """Starved experts as they were."""
+        return np.where(alive.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+    def _dispersion(self, old, experts, statistics, alive):
+        """Dispersions around new experts; starved ones stay."""
+        if old.dispersion is None:
+            return None
+        part, mass = self.parts[1], statistics.mass
+        sums = part.deviances(old.experts, experts, statistics.experts, statistics)
+        # One row of each expert that stands for all of them.
+        mean = sums / np.maximum(mass, np.finfo(float).tiny)[:, None]
+        found = self.law.fit_dispersion(
+            mean[None], mass[None], self.bank.penalties(part.state(experts)), old.dispersion
+        )
+        return np.where(alive[:, None], found, old.dispersion)
 
     def advance(self, state, top_k, proposed=None):
         """Return the next state: M-step, where it has not been `proposed` yet, then E-step.
 
-        The experts' step is exact. The gate's is a Newton step, halved until
-        the objective does not fall.
+        Newton steps are halved until the objective does not fall.
         """
         full = self.propose(state, top_k) if proposed is None else proposed
-        direction = full.gate - state.parameters.gate
         step, least = 1.0, state.objective - ROUNDING * (1.0 + abs(state.objective)) * 1e-3
         for halving in range(_MAX_HALVINGS + 1):
-            new = replace(full, gate=state.parameters.gate + step * direction)
-            reached = self.reach(state, new, top_k) if step == 1.0 else self._state(new, top_k)
+            if step == 1.0:
+                reached = self.reach(state, full, top_k)
+            else:
+                reached = self._state(self._between(state.parameters, full, step), top_k)
             if reached.objective >= least:
                 break
             step = 0.5 * step if halving < _MAX_HALVINGS - 1 else 0.0
         return reached
 
+    def _between(self, old, full, step):
+        """Parameters that a share of Newton's steps leads to."""
+        gate, experts = self.parts
+        return replace(
+            full,
+            gate=gate.between(old.gate, full.gate, step),
+            experts=experts.between(old.experts, full.experts, step),
+        )
+
     def reach(self, state, parameters, top_k):
         """Return the state of parameters that a step from `state` leads to.
 
-        The gate's curvature stays that of `state` until it is out of date.
+        Curvatures stay those of `state` until they are out of date.
         """
         expected = state.expected
-        _, promise = self._gate_direction(state.parameters, expected)
+        promise = sum(
+            part.promise(last, sums, inverse) for part, last, sums, inverse in self._terms(state)
+        )
         older = replace(
             expected, gained=expected.gained + promise / self.total, age=expected.age + 1
         )
@@ -139,77 +192,66 @@ class FoldTraining:
         return self._state(parameters, top_k, None if stale else older)
 
     def pack(self, parameters):
-        """Parameters as one vector; None while an expert has no rows to learn from."""
-        if parameters.starved:
+        """Parameters as one vector; None where a part has no such form, or starves."""
+        packed = self._packed(parameters)
+        if parameters.starved or packed[0] is None:
             return None
-        return pack_arrays(parameters.gate, parameters.experts, np.log(parameters.dispersion))
+        return pack_arrays(*packed)
+
+    def _packed(self, parameters):
+        """Arrays of gate, experts and the logarithms of dispersions."""
+        gate, experts = self.parts
+        spread = np.ones(0) if parameters.dispersion is None else parameters.dispersion
+        return gate.pack(parameters.gate), experts.pack(parameters.experts), np.log(spread)
 
     def unpack(self, vector, like):
         """The parameters of a vector, in the form of others."""
-        shapes = like.gate.shape, like.experts.shape, like.dispersion.shape
+        shapes = [array.shape for array in self._packed(like)]
         gate, experts, log_dispersion = unpack_arrays(vector, shapes)
-        return LinearParameters(gate, experts, self.law.confined(np.exp(log_dispersion)))
+        spread = like.dispersion
+        if spread is not None:
+            with np.errstate(over="ignore", under="ignore"):
+                spread = self.law.confined(np.exp(log_dispersion))
+        return Iterate(self.parts[0].unpack(gate), self.parts[1].unpack(experts), spread)
 
     def _state(self, parameters, top_k, older=None):
-        """Return the state of parameters, with the curvature of `older` or one formed anew."""
-        statistics = self.fold.statistics(parameters, top_k=top_k, curvature=older is None)
-        value = statistics.log_likelihood - self.total * self._constant
-        value -= self.law.penalty(
-            parameters.dispersion, self.bank.penalties(LinearState(parameters.experts))
+        """Return the state of parameters, with the curvatures of `older` or ones formed anew."""
+        statistics = self.fold.statistics(
+            *self._forms(parameters), top_k=top_k, curvature=older is None
         )
-        value -= self.gate.penalty(self._iterate(parameters))
+        gate, experts = self._states(parameters)
+        value = statistics.log_likelihood - self.total * self.target.log_scale
+        value -= self.law.penalty(parameters.dispersion, self.bank.penalties(experts))
+        value -= self.gate.penalty(gate)
         if older is None:
-            expected = Expected(replace(statistics, pairs=None), self._inverse(statistics))
+            expected = self._expected(parameters, statistics)
         else:
             expected = replace(older, statistics=statistics)
         return State(parameters, expected, float(value / self.total))
 
-    def _update_experts(self, old, statistics):
-        """Weighted least squares on residuals, and dispersions; starved experts stay."""
-        mass = statistics.mass
-        alive = mass > MASS_FLOOR * self.total
-        ridge = self.bank.ridge
-        columns = np.arange(len(ridge))
-        grams = statistics.grams.copy()
-        grams[:, columns, columns] += ridge
-        right = statistics.cross - ridge * old.experts
-        change = solve_normal_equations(grams, right.transpose(0, 2, 1)).transpose(0, 2, 1)
-        change[~alive] = 0.0
-        experts = old.experts + change
-        # Squared residuals after the change; exact as the change goes to zero.
-        squares = statistics.squares - 2.0 * (change * statistics.cross).sum(axis=2)
-        squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
-        dispersion = self.law.dispersion_of_sums(
-            np.maximum(squares, 0.0), mass, self.bank.penalties(LinearState(experts))
+    def _expected(self, parameters, statistics):
+        """Sums with the curvatures that are among them."""
+        sums = statistics.gate, statistics.experts
+        inverses = tuple(
+            part.inverse(each, statistics, parameters.dispersion)
+            for part, each in zip(self.parts, sums, strict=True)
         )
-        dispersion = np.where(alive[:, None], dispersion, old.dispersion)
-        return experts, dispersion, tuple(np.flatnonzero(~alive).tolist())
+        return Expected(statistics.without_pairs(), inverses)
 
-    def _gate_direction(self, old, expected):
-        """Newton direction (K, p) of the gate's term, and the gain it promises."""
-        gradient = expected.statistics.gate_gradient - self.gate.problem.ridge * old.gate
-        direction = (expected.inverse @ gradient.ravel()).reshape(gradient.shape)
-        return direction, 0.5 * float((gradient * direction).sum())
-
-    def _inverse(self, statistics):
-        mass, ridge = np.array([self.total]), self.gate.problem.ridge
-        return np.linalg.inv(
-            _multinomial.assemble_hessian(statistics.curvature[None], mass, ridge)[0]
-        )
-
-    def _iterate(self, parameters):
-        return _multinomial.Iterate(parameters.gate[None], None)
+    def _states(self, parameters):
+        """Gate and experts in the forms that trainer and bank have for them."""
+        gate, experts = self.parts
+        return gate.state(parameters.gate), experts.state(parameters.experts)
 
     def reading(self, gate, experts, dispersion):
-        """Return the parameters of a fitted gate, experts and dispersions (K, m) in units of y."""
+        """Return the parameters of a fitted gate, experts and dispersions (K, q) in units of y."""
         design, target = self.bank.view.design, self.target
-        coef = np.stack([np.atleast_2d(expert.coef_) for expert in experts])
-        intercept = np.stack([np.atleast_1d(expert.intercept_) for expert in experts])
-        coef, intercept = coef / target.scale[:, None], (intercept - target.mean) / target.scale
-        return LinearParameters(
-            gate=design.from_raw(gate.coef_, gate.intercept_),
-            experts=design.from_raw(coef, intercept),
-            dispersion=self.law.confined(dispersion / target.scale),
+        if dispersion is not None:
+            dispersion = self.law.confined(self.law.rescaled(dispersion, 1.0 / target.scale))
+        return Iterate(
+            self.parts[0].reading(gate, design),
+            self.parts[1].reading(experts, design, target),
+            dispersion,
         )
 
     def expect(self, parameters, top_k):
@@ -218,16 +260,16 @@ class FoldTraining:
 
     def responsibilities(self, state, top_k):
         """Responsibilities (n, K) of a state."""
-        return self.fold.responsibilities(state.parameters, top_k)
+        return self.fold.responsibilities(*self._forms(state.parameters), top_k)
 
     def log_likelihood(self, state, top_k):
         """Log-likelihood (n,) of each row, but for a shared constant."""
-        return self.fold.log_likelihood(state.parameters, top_k)
+        return self.fold.log_likelihood(*self._forms(state.parameters), top_k)
 
     def total_log_likelihood(self, state):
         """Log-likelihood of all rows × their weights, in the units of y."""
         total = self.weights @ self.log_likelihood(state, None)
-        return float(total - self.total * self._constant)
+        return float(total - self.total * self.target.log_scale)
 
     def count_parameters(self, state):
         """Number of free parameters of all parts."""
@@ -235,9 +277,9 @@ class FoldTraining:
 
     def runaways(self, state):
         """Numbers of the experts that an unpenalised gate tells from all others exactly."""
-        if self.gate.bounded:
+        if getattr(self.gate, "bounded", True):
             return []
-        return told_apart(self.gate.problem.log_proba(state.parameters.gate[None]))
+        return told_apart(self.gate.problem.log_proba(state.parameters.gate))
 
     def memorisers(self, state):
         """Nothing: linear experts learn no rows by heart."""
@@ -245,7 +287,7 @@ class FoldTraining:
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""
-        return self.fold.gate_entropy(state.parameters) / self.total
+        return self.fold.gate_entropy(*self._forms(state.parameters)) / self.total
 
     def usage(self, state):
         """Share of the total weight that each expert is responsible for, (K,)."""
@@ -261,7 +303,5 @@ class FoldTraining:
 
     def finish(self, state):
         """Return the fitted gate and the list of fitted experts."""
-        parameters = state.parameters
-        return self.gate.finish(self._iterate(parameters)), self.bank.finish(
-            LinearState(parameters.experts)
-        )
+        gate, experts = self._states(state.parameters)
+        return self.gate.finish(gate), self.bank.finish(experts)

@@ -1,16 +1,17 @@
 """``fit`` on rows that are not all in memory: what it takes, and what it refuses."""
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from functools import partial
 
-from ._block_fitting import SOME_ROWS, BlockFitting, misfit
+import numpy as np
+
+from ._block_fitting import SOME_ROWS, BlockFitting, needs_all_rows
 from ._chunks import are_blocks, of_arrays, of_blocks
-from ._dask import DaskChunks, by_partition, is_dask
+from ._dask import DaskChunks, is_dask
 from ._inputs import check_X
 
 
 class LargeMixin:
-    """Adds fits by blocks of rows to the regressor."""
+    """Adds fits by blocks of rows to the estimators."""
 
     def _chunks_of(self, X, y, sample_weight, groups, params, parts):
         """Return the chunks of rows that come in blocks or from a large file, else None.
@@ -52,20 +53,15 @@ class LargeMixin:
                 return f"{name} must be {wanted}; got {getattr(self, name)!r}"
         if groups is not None or params:
             return f"groups and further parameters must be None; got {['groups', *params]}"
-        return misfit(parts)
-
-    def _lazily(self, X):
-        """Predictions of a Dask collection, made when they are asked for."""
-        check_is_fitted(self)
-        n_outputs = None if self.dispersion_.ndim == 1 else self.dispersion_.shape[1]
-        return by_partition(self.predict, X, n_outputs)
+        return needs_all_rows(parts, self._has_labels)
 
     def _fit_chunks(self, chunks, parts, settings, rng):
         """Fit to chunks; return the training, its result and the log of the starts."""
         check_X(self, chunks.first, reset=True)
         self.gate_columns_ = self.expert_columns_ = None
         self.path_ = []
-        fitting = BlockFitting(chunks, parts, settings, rng)
+        chunks = self._interpreted(chunks)
+        fitting = BlockFitting(chunks, parts, partial(self._target_of, chunks), settings, rng)
         training, result, log = fitting.run(self.n_features_in_, self.init, self.n_init)
         return training, [result], log
 

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from ._base import BaseMixtureOfExperts, like
-from ._dask import is_dask
+from ._dask import by_partition, is_dask
 from ._inputs import check_numbers
 from ._large import LargeMixin
 from ._mixture import Numbers, concatenate_components
@@ -322,7 +322,8 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
             Only if `return_std`.
         """
         if is_dask(X) and not return_std:
-            return self._lazily(X)
+            check_is_fitted(self)
+            return by_partition(self.predict, X, None if self._single else self._n_outputs)
         mixtures, X = self._averaged(X)
         if not return_std:
             return self._shaped(X, self._combined(mixtures, X))
@@ -421,6 +422,10 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         """Whether y has one dimension."""
         return self.dispersion_.ndim == 1
 
+    @property
+    def _n_outputs(self):
+        return 1 if self._single else self.dispersion_.shape[1]
+
     # ------------------------------------------- what the base leaves to the task
 
     def _default_expert(self):
@@ -449,16 +454,21 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         law.check_target(y.reshape(len(y), -1))
         return Target.of(y, weights, law.standardises)
 
+    def _interpreted(self, chunks):
+        return chunks
+
+    def _target_of(self, chunks, y, weights):
+        return self._target(y[:, 0] if chunks.single else y, weights)
+
     def _known_y(self, X, y):
-        y = check_numbers(y, 1 if self._single else self.dispersion_.shape[1])
+        y = check_numbers(y, self._n_outputs)
         check_consistent_length(X, y)
         y = y.reshape(len(y), -1)
         self.response_.check_target(y)
         return y
 
     def _question(self, law_parameters):
-        n_outputs = 1 if self._single else self.dispersion_.shape[1]
-        return Numbers(self.response_, law_parameters, n_outputs, self.dispersion_scaler_)
+        return Numbers(self.response_, law_parameters, self._n_outputs, self.dispersion_scaler_)
 
     def _count_dispersions(self):
         return self.response_.count_parameters(self.law_parameters_)

@@ -1,9 +1,10 @@
-"""What has to be known of all rows before EM: how many, location and spread, and a few of them."""
+"""What has to be known of all rows before EM: labels, how many, location and spread, and a few."""
 
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 from ._design import DenseDesign
 from ._numerics import weighted_location_scale
@@ -53,6 +54,56 @@ class Some:
 
 
 @dataclass(frozen=True)
+class LabelMasses:
+    """The labels of some rows, sorted, and the weight of each.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+    mass : ndarray of shape (n_classes,)
+    """
+
+    classes: np.ndarray
+    mass: np.ndarray
+
+    @classmethod
+    def of(cls, labels, weights):
+        """Those of labels (n,), each with a weight."""
+        classes, codes = np.unique(labels, return_inverse=True)
+        return cls(classes, np.bincount(codes, weights, len(classes)))
+
+    def __add__(self, other):
+        """Those of the rows of both."""
+        masses = np.concatenate([self.mass, other.mass])
+        return LabelMasses.of(np.concatenate([self.classes, other.classes]), masses)
+
+
+def survey_labels(chunks):
+    """Return the `LabelMasses` of all rows."""
+    return chunks.interpreted(as_labels).fold(_label_masses)
+
+
+def as_labels(y, weights):
+    """y as an array of labels (b,), and the weights."""
+    return np.asarray(y).reshape(-1), weights
+
+
+def as_codes(y, weights, classes, by_class):
+    """Codes (b, 1) of labels, and their weights × those of the classes.
+
+    Classes of weight zero have no code: their rows count for nothing.
+    """
+    found = np.searchsorted(classes, as_labels(y, weights)[0])
+    codes = np.cumsum(by_class > 0) - 1
+    return codes[found, None].astype(np.float64), weights * by_class[found]
+
+
+def _label_masses(number, X, y, weights):
+    assert_all_finite(y, input_name="y")
+    return LabelMasses.of(y, weights)
+
+
+@dataclass(frozen=True)
 class Units:
     """Location and scale of the columns of X and of the outputs of y.
 
@@ -70,14 +121,17 @@ class Units:
     y_scale: np.ndarray
 
     @classmethod
-    def of(cls, moments, n_features):
-        """Those of all rows."""
+    def of(cls, moments, n_features, standardises):
+        """Those of all rows; y is shifted and scaled, or stays as it is."""
         scale = np.sqrt(moments.squares / moments.weight)
         constant = scale <= 1e-13 * np.maximum(np.abs(moments.mean), np.finfo(float).tiny)
         constant |= scale < SMALLEST_SCALE
         scale = np.where(constant, 1.0, scale)
         X, y = slice(n_features), slice(n_features, None)
-        return cls(moments.mean[X], scale[X], constant[X], moments.mean[y], scale[y])
+        center, spread = moments.mean[y], scale[y]
+        if not standardises:
+            center, spread = np.zeros_like(center), np.ones_like(spread)
+        return cls(moments.mean[X], scale[X], constant[X], center, spread)
 
     def design(self, X):
         """The standardised design of some rows (b, d)."""
@@ -88,13 +142,14 @@ class Units:
         return np.asfortranarray((y - self.y_mean) / self.y_scale)
 
 
-def survey(chunks, n_features, most, rng):
+def survey(chunks, n_features, law, most, rng):
     """Read all rows twice.
 
     Parameters
     ----------
     chunks : Chunks
     n_features : int
+    law : response
     most : int
         Rows to draw, at most; all of them where there are no more.
     rng : numpy.random.RandomState
@@ -106,7 +161,7 @@ def survey(chunks, n_features, most, rng):
     some : Some
         Every so many-th row, from a random one on in each chunk.
     """
-    moments = chunks.fold(partial(_moments, n_features=n_features))
+    moments = chunks.fold(partial(_moments, n_features=n_features, law=law))
     if not moments.n:
         raise ValueError("X must hold rows of positive weight; it holds none")
     if not np.isfinite(moments.squares).all():
@@ -114,10 +169,10 @@ def survey(chunks, n_features, most, rng):
     stride = -(-moments.n // most)
     seed = int(rng.randint(2**31 - 1))
     some = chunks.fold(partial(_every, stride=stride, seed=seed))
-    return moments, Units.of(moments, n_features), some
+    return moments, Units.of(moments, n_features, law.standardises), some
 
 
-def _moments(number, X, y, weights, *, n_features):
+def _moments(number, X, y, weights, *, n_features, law):
     if X.shape[1] != n_features:
         raise ValueError(
             f"all blocks must have {n_features} columns, as the first; block {number} has "
@@ -126,6 +181,7 @@ def _moments(number, X, y, weights, *, n_features):
     if not len(X):
         return Moments(0, 0.0, np.zeros(0), np.zeros(0))
     _check(number, X, y, weights)
+    law.check_target(y)
     columns = np.column_stack([X, y])
     with np.errstate(over="ignore"):
         mean, scale, constant = weighted_location_scale(columns, weights)

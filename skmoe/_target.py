@@ -1,6 +1,6 @@
 """What y is to the experts and the law: standardised numbers, or coded labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,10 +64,20 @@ class Target:
         """The target of some rows, standardised with their weights."""
         return Target.of(self.raw[rows], weights, self.standardised)
 
+    def in_units(self, units):
+        """The same in the location and scale of other rows, which `units` knows."""
+        values = units.targets(self.raw.reshape(len(self.raw), -1))
+        return replace(self, values=values, mean=units.y_mean, scale=units.y_scale)
+
     @property
     def single(self):
         """Whether y has one dimension."""
         return self.raw.ndim == 1
+
+    @property
+    def columns(self):
+        """What is folded: `values`, (n, m)."""
+        return self.values
 
     @property
     def log_scale(self):
@@ -111,6 +121,15 @@ class Labels:
     codes: np.ndarray
     classes: np.ndarray
     log_scale = 0.0
+
+    @property
+    def columns(self):
+        """What is folded: codes, (n, 1)."""
+        return self.codes[:, None]
+
+    def in_units(self, units):
+        """Itself: labels have none."""
+        return self
 
     def rows(self, rows, weights):
         """The labels of some rows; the classes stay."""

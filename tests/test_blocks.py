@@ -1,10 +1,13 @@
 """Fits by blocks of rows: files and sequences, of which the fit in memory is the oracle."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.linalg import block_diag
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
@@ -13,11 +16,19 @@ import skmoe._chunks
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._block_fitting import BlockFold
 from skmoe._chunks import of_arrays, of_blocks
+from skmoe._design import View
+from skmoe._fold._gaussian import GaussianForm, GaussianPart
+from skmoe._fold._glm import GlmForm
+from skmoe._fold._linear import LinearForm
+from skmoe._fold._logistic import LogisticForm
+from skmoe._fold._softmax import SoftmaxForm
+from skmoe._multinomial import assemble_hessian
 from skmoe._survey import survey
 from skmoe.datasets import make_moe_regression
-from skmoe.em._blocks import LinearFold, LinearParameters
-from skmoe.gates import SoftmaxGate
-from skmoe.responses import Gaussian, StudentT
+from skmoe.em._blocks import Fold
+from skmoe.experts._glm import GammaLoss, PoissonLoss
+from skmoe.gates import ConstantGate, GaussianGate, SoftmaxGate
+from skmoe.responses import Categorical, Gamma, Gaussian, Poisson, StudentT
 
 
 class Blocks:
@@ -75,35 +86,141 @@ def mapped(path, values):
 
 # Statistics that add -----------------------------------------------------------------------
 
+N, P, K = 3000, 4, 3
+
+
+def forms(gate, expert, rng):
+    """What makes forms of random iterates, and y that suits them."""
+    matrices = {"full": np.linalg.qr(rng.standard_normal((K, 3, 3)))[0], "diag": np.eye(3)}
+    gates = {"softmax": partial(SoftmaxForm, rng.standard_normal((K, P)))}
+    for kind, matrix in matrices.items():
+        coef = np.concatenate([matrix + np.zeros((K, 3, 3)), rng.standard_normal((K, 3, 1))], 2)
+        gates[kind] = partial(GaussianForm, coef, rng.standard_normal(K), kind == "diag")
+    coef, spread = 0.3 * rng.standard_normal((K, P)), rng.uniform(0.3, 2, (K, 1))
+    log_link = partial(GlmForm, coef, spread, Gamma(), GammaLoss(), 2.0)
+    counts = partial(GlmForm, coef, np.ones((K, 1)), Poisson(), PoissonLoss(), 2.0)
+    experts = {
+        "linear": (LinearForm, rng.standard_normal((K, 2, P)), rng.uniform(0.3, 2, (K, 2))),
+        "logistic": (LogisticForm, rng.standard_normal((K, 4, P))),
+        "poisson": (counts,),
+        "gamma": (log_link,),
+    }
+    y = {
+        "linear": rng.standard_normal((N, 2)),
+        "logistic": rng.integers(0, 4, (N, 1)).astype(float),
+        "poisson": rng.poisson(2.0, (N, 1)).astype(float),
+        "gamma": rng.gamma(2.0, size=(N, 1)),
+    }
+    return gates[gate], partial(*experts[expert]), y[expert]
+
+
+PAIRS = [
+    ("softmax", "linear"),
+    ("softmax", "logistic"),
+    ("softmax", "poisson"),
+    ("full", "gamma"),
+    ("diag", "linear"),
+]
+
+
+def numbers(statistics):
+    """All sums of statistics, as one vector."""
+    parts = [statistics.masses, [statistics.weight, statistics.log_likelihood]]
+    parts += [] if statistics.grams is None else [statistics.grams]
+    for sums in (statistics.gate, statistics.experts):
+        parts += [sums.first, sums.pairs * statistics.whole, *sums.further]
+    return np.concatenate([np.ravel(part) for part in parts])
+
 
 @pytest.mark.parametrize("top_k", [None, 1, 2])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_statistics_of_any_partition_are_those_of_one_block(top_k, weighted, rng):
-    X, y = table(n_targets=2, n=3000)
-    weights = rng.uniform(0.1, 3, 3000) if weighted else None
-    parameters = LinearParameters(
-        rng.standard_normal((3, 4)), rng.standard_normal((3, 2, 4)), rng.uniform(0.3, 2, (3, 2))
-    )
-    moments, units, _ = survey(of_arrays(X, y, weights, None), 3, 100, np.random.RandomState(0))
-    ones = np.ones(3000) if weights is None else weights
-    whole = LinearFold(units.design(X).matrix, units.targets(y), ones)
-    expected = whole.statistics(parameters, top_k=top_k, curvature=True)
+@pytest.mark.parametrize(("gate", "expert"), PAIRS)
+def test_statistics_of_any_partition_are_those_of_one_block(gate, expert, top_k, weighted, rng):
+    X = rng.standard_normal((N, 3))
+    gate, expert, y = forms(gate, expert, rng)
+    weights = rng.uniform(0.1, 3, N) if weighted else None
+    chunks = of_arrays(X, y, weights, None)
+    moments, units, _ = survey(chunks, 3, Categorical(), 100, np.random.RandomState(0))
+    ones = np.ones(N) if weights is None else weights
+    whole = Fold(units.design(X).matrix, y, ones)
+    expected = numbers(whole.statistics(gate, expert, top_k=top_k, curvature=True))
     for _ in range(5):
-        cuts = np.sort(rng.integers(0, 3000, rng.integers(1, 12)))
+        cuts = np.sort(rng.integers(0, N, rng.integers(1, 12)))
         arrays = (X, y) if weights is None else (X, y, weights)
         fold = BlockFold(of_blocks(Blocks(*arrays, cuts=(0, *cuts)), None), units, moments)
-        found = fold.statistics(parameters, top_k=top_k, curvature=True)
-        for name in ("grams", "cross", "squares", "gate_gradient", "curvature"):
-            assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-9 * 3000)
-        assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=1e-12)
-        assert_allclose(fold.gate_entropy(parameters), whole.gate_entropy(parameters), rtol=1e-12)
+        found = fold.statistics(gate, expert, top_k=top_k, curvature=True)
+        assert_allclose(numbers(found), expected, rtol=1e-9, atol=1e-9 * N)
+        assert_allclose(
+            fold.gate_entropy(gate, expert), whole.gate_entropy(gate, expert), rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [("softmax", "linear"), ("logistic", None), ("poisson", None), ("gamma", None)],
+)
+def test_gradients_and_curvatures_are_those_of_finite_differences(part, other, rng):
+    gate, expert, y = forms("softmax", other or part, rng)
+    fold = Fold(np.column_stack([rng.standard_normal((N, 3)), np.ones(N)]), y, np.ones(N))
+    varied = gate if other else expert
+    coef, rest = varied.args[0], varied.args[1:]
+
+    def at(coef, **given):
+        moved = partial(varied.func, coef, *rest, **varied.keywords)
+        found = fold.statistics(*([moved, expert] if other else [gate, moved]), **given)
+        return found, (found.gate if other else found.experts)
+
+    _, sums = at(coef, curvature=True)
+    resp = fold.responsibilities(gate, expert)
+    pairs, index = sums.pairs, rng.permutation(coef.size)[:6]
+    for i in index:
+        step = np.zeros(coef.size)
+        step[i] = 1e-5
+        step = step.reshape(coef.shape)
+        (high, first), (low, last) = (at(coef + sign * step) for sign in (1, -1))
+        slope = (high.log_likelihood - low.log_likelihood) / 2e-5
+        assert_allclose(slope, sums.first.ravel()[i], rtol=1e-6, atol=1e-4)
+        first, last = (at(coef + sign * step, resp=resp)[1].first for sign in (1, -1))
+        bend = -(first - last).ravel() / 2e-5
+        groups = {"softmax": (1, K), "logistic": (K, 4)}.get(part, (K, 1))
+        if groups[1] > 1:
+            mass = np.zeros(groups[0])
+            hessian = assemble_hessian(pairs.reshape(groups[0], -1, P, P), mass, np.zeros(P))
+        else:
+            hessian = pairs
+        whole = block_diag(*hessian)
+        assert_allclose(bend, whole[i], atol=1e-4 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+@pytest.mark.parametrize("prior", [0.0, 1.0])
+def test_the_step_of_a_gaussian_gate_is_that_of_its_trainer(kind, prior, rng):
+    X = rng.standard_normal((N, 3)) @ rng.standard_normal((3, 3)) + [1e3, 0, 0]
+    weights, resp = rng.uniform(0, 2, N), rng.dirichlet(np.ones(K), N)
+    view = View(X, weights)
+    trainer = GaussianGate(kind, prior=prior).em_trainer(view, weights, K)
+    expected = trainer.update(resp * weights[:, None], None)
+    part = GaussianPart(trainer, K)
+    experts = partial(LinearForm, np.zeros((K, 1, P)), np.ones((K, 1)))
+    fold = Fold(view.design.matrix, np.zeros((N, 1)), weights)
+    other = trainer.update(rng.dirichlet(np.ones(K), N) * weights[:, None], None)
+    for old in (part.zero(), other):
+        found = fold.statistics(part.form(old), experts, resp=resp)
+        new = part.propose(old, found.gate, found, None, np.ones(K, dtype=bool))
+        for name in ("weights", "means", "covariance", "whiteners"):
+            assert_allclose(getattr(new, name), getattr(expected, name), atol=1e-9)
+        # What the fold says of rows is what the trainer says of them.
+        block = part.form(new)()
+        assert_allclose(
+            block.look(block.coef @ view.design.matrix.T).T, trainer.log_proba(expected), atol=1e-8
+        )
 
 
 def test_location_and_scale_of_blocks_are_those_of_the_whole(rng):
     X, y = 1e6 + rng.standard_normal((999, 2)) * [1, 1e-3], rng.standard_normal(999)
     weights = rng.uniform(0, 2, 999) * (rng.random(999) < 0.8)
     chunks = of_blocks(Blocks(X, y, weights, cuts=(0, 10, 10, 500)), None)
-    moments, units, some = survey(chunks, 2, 10_000, np.random.RandomState(0))
+    moments, units, some = survey(chunks, 2, Gaussian(), 10_000, np.random.RandomState(0))
     kept = weights > 0
     assert moments.n == kept.sum()
     mean = np.average(X, axis=0, weights=weights)
@@ -193,7 +310,7 @@ def test_a_small_or_unsuited_file_is_read_into_memory(few_rows_first, tmp_path):
     file = mapped(tmp_path / "X", X)
     for data, params in [
         ((file[:800], y[:800]), {}),
-        ((file, y), {"gate": "gaussian"}),
+        ((file, y), {"gate": "constant"}),
         ((file, y), {"average": 2}),
         ((file, y), {"experts": DecisionTreeRegressor(max_depth=2), "max_iter": 3, "tol": 1}),
     ]:
@@ -209,9 +326,10 @@ def test_a_small_or_unsuited_file_is_read_into_memory(few_rows_first, tmp_path):
     [
         ({"experts": DecisionTreeRegressor()}, "experts must be two or more clones"),
         ({"n_experts": 1}, "experts must be two or more clones"),
-        ({"gate": "gaussian"}, "gate must be SoftmaxGate"),
-        ({"gate": SoftmaxGate(balance=1.0)}, "gate must be SoftmaxGate without balance"),
-        ({"response": StudentT()}, "response must be Gaussian"),
+        ({"gate": ConstantGate()}, "gate must be GaussianGate, or SoftmaxGate without balance"),
+        ({"gate": SoftmaxGate(balance=1.0)}, "or SoftmaxGate without balance; got SoftmaxGate"),
+        ({"response": StudentT()}, "response must be Gaussian or Gamma .*, or Poisson"),
+        ({"response": Poisson(), "experts": Ridge()}, r"clones of PoissonRegressor\(alpha=0\)"),
         ({"response": Gaussian(dispersion="linear")}, "with constant dispersion"),
         ({"average": 2}, "average must be 1; got 2"),
         ({"expert_features": [0]}, "expert_features must be None"),
@@ -243,7 +361,13 @@ def test_blocks_that_are_none_are_refused():
     with pytest.raises(ValueError, match="requires y to be passed"):
         regressor().fit(X)
     with pytest.raises(ValueError, match="requires y to be passed"):
-        MixtureOfExpertsClassifier().fit(Blocks(X, y), None)
+        MixtureOfExpertsClassifier().fit(X)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        MixtureOfExpertsClassifier().fit(Blocks(X, y))
+    with pytest.raises(ValueError, match="at least two classes"):
+        MixtureOfExpertsClassifier().fit(Blocks(X, np.zeros(len(y))))
+    with pytest.raises(ValueError, match="y must be positive with response='gamma'"):
+        regressor(response="gamma").fit(Blocks(X, y))
 
 
 def test_a_file_without_y_is_refused(few_rows_first, tmp_path):

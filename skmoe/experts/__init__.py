@@ -4,7 +4,7 @@ from .._delegate import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
 from ._folded import FoldedBank
-from ._glm import GlmBank, is_glm
+from ._glm import LARGEST_ETA, GlmBank, GlmState, damped, is_glm
 from ._honest import Honesty, InSample, OutOfFold, rows_of
 from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
@@ -12,8 +12,10 @@ from ._penalty import fitted_penalty
 from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
+    "LARGEST_ETA",
     "FoldedBank",
     "GlmBank",
+    "GlmState",
     "Honesty",
     "InSample",
     "LinearBank",
@@ -23,8 +25,10 @@ __all__ = [
     "PooledBank",
     "WrappedBank",
     "count_parameters",
+    "damped",
     "fitted_penalty",
     "is_batched",
+    "is_glm",
     "is_linear",
     "is_logistic",
     "make_batch",

@@ -26,7 +26,7 @@ _ROUNDING = 1e-15
 
 #: Means on the training rows stay within this many powers of e of that of y: nothing overflows
 #: where an expert runs off on rows of others, or on zeros alone.
-_LIMIT = 100.0
+LARGEST_ETA = 100.0
 
 #: Levenberg damping, relative to the curvature of a row of average y; and that of no row at all.
 _DAMPING = 1e-10
@@ -109,6 +109,18 @@ class GlmState:
     n_iter: int = 0
 
 
+def _damping(mass):
+    """Levenberg damping (K, 1) of experts that have these sums of weights."""
+    return np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+
+
+def damped(hessian, mass):
+    """Damp Hessians (K, p, p), in place, of experts that have these sums (K,) of weights."""
+    columns = np.arange(hessian.shape[1])
+    hessian[:, columns, columns] += _damping(mass)
+    return hessian
+
+
 class GlmBank:
     """K regressions with a log link on one design; their means are in units of that of y.
 
@@ -172,7 +184,7 @@ class GlmBank:
     def _at(self, coef, n_iter=0):
         """The state of coefficients, drawn in where they run beyond the limit."""
         eta = self.view.design.linear(coef)
-        share = _LIMIT / np.maximum(np.abs(eta).max(axis=0), _LIMIT)
+        share = LARGEST_ETA / np.maximum(np.abs(eta).max(axis=0), LARGEST_ETA)
         return GlmState(coef * share[:, None], eta * share, n_iter)
 
     def _step(self, weights, state):
@@ -192,9 +204,9 @@ class GlmBank:
         length, mass = np.where(slope > 0, 1.0, 0.0), weights.sum(axis=0)
         for halving in range(_MAX_HALVINGS):
             moved = change * length
-            inside = np.abs(eta + moved).max(axis=0) <= _LIMIT
+            inside = np.abs(eta + moved).max(axis=0) <= LARGEST_ETA
             # A change beyond this is not taken, and its exponential would overflow.
-            np.clip(moved, -2 * _LIMIT, 2 * _LIMIT, out=moved)
+            np.clip(moved, -2 * LARGEST_ETA, 2 * LARGEST_ETA, out=moved)
             gain = column_dots(weights, self.loss.gain(self.y, eta, moved))
             enough = (gain >= _SUFFICIENT * length * slope) | (slope <= _ROUNDING * mass)
             short = ~(inside & enough) & (length > 0)
@@ -206,13 +218,11 @@ class GlmBank:
     def _direction(self, weights, state, gradient):
         """Newton's direction (K, p)."""
         design = self.view.design
-        curvature = weights * self.loss.curvature(self.y, state.eta)
-        damping = np.maximum(_DAMPING * weights.sum(axis=0), _LEAST_CURVATURE)[:, None]
+        curvature, mass = weights * self.loss.curvature(self.y, state.eta), weights.sum(axis=0)
         if design.has_grams:
-            hessian = design.grams(curvature)
-            columns = np.arange(self.shape[1])
-            hessian[:, columns, columns] += damping
+            hessian = damped(design.grams(curvature), mass)
             return np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        damping = _damping(mass)
 
         def product(vector):
             return design.cross(curvature * design.linear(vector)) + damping * vector

@@ -2,7 +2,7 @@
 
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
-from ._gaussian import GaussianGate
+from ._gaussian import GaussianGate, GaussianTrainer  # noqa: F401
 from ._hierarchical import HierarchicalGate
 from ._refit import make_trainer  # noqa: F401
 from ._resolve import GATES, is_estimator, resolve_gate  # noqa: F401

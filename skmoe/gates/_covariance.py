@@ -129,6 +129,11 @@ class _Matrices:
             raise SingularCovarianceError
         return np.linalg.inv(factor) / spread[:, None, :]
 
+    def of_whiteners(self, whiteners):
+        """The covariances (., d, d) that have these inverse factors."""
+        back = np.linalg.inv(whiteners)
+        return back @ back.swapaxes(1, 2)
+
     def log_determinants(self, whiteners):
         """Logarithms of the determinants of the covariances, one for each expert or for all."""
         return -2.0 * np.log(np.einsum("kjj->kj", whiteners)).sum(axis=1)
@@ -158,12 +163,19 @@ class Full(_Matrices):
         seen : ndarray of shape (K,)
             Sums of the masses and the further rows, none of them zero.
         """
-        total = _scatter(rows, masses, means) + prior * _second_moments(means)
-        return total / seen[:, None, None]
+        return self.of_scatter(_scatter(rows, masses, means), means, prior, seen)
+
+    def of_scatter(self, scatter, means, prior, seen):
+        """Return what `estimate` does from sums (K, d, d) about the means."""
+        return (scatter + prior * _second_moments(means)) / seen[:, None, None]
+
+    def of_all(self, n_experts, d):
+        """The covariance of all rows, for each expert."""
+        return np.tile(np.eye(d), (n_experts, 1, 1))
 
     def keep(self, covariance, alive, old):
         """Put `old`, or the covariance of all rows, in the place of experts without rows."""
-        old = np.broadcast_to(np.eye(covariance.shape[1]), covariance.shape) if old is None else old
+        old = self.of_all(*covariance.shape[:2]) if old is None else old
         return np.where(alive[:, None, None], covariance, old)
 
     def distances(self, rows, means, whiteners):
@@ -188,12 +200,20 @@ class Tied(_Matrices):
 
     def estimate(self, rows, masses, means, prior, seen):
         """Return the covariance (1, d, d) that maximises the penalised likelihood."""
-        shared = prior * _second_moments(means).sum(axis=0)
-        total = masses.sum() + prior * len(means)
-        covariance = (shared + _pooled_scatter(rows, masses, means)) / total
+        pooled = _pooled_scatter(rows, masses, means)
+        covariance = self.of_scatter(pooled[None], means, prior, seen)
         if np.linalg.eigvalsh(covariance).min(initial=1.0) < _THIN:
-            covariance = (shared + _scatter(rows, masses, means).sum(axis=0)) / total
-        return covariance[None]
+            covariance = self.of_scatter(_scatter(rows, masses, means), means, prior, seen)
+        return covariance
+
+    def of_scatter(self, scatter, means, prior, seen):
+        """Return what `estimate` does from sums (., d, d) about the means."""
+        shared = prior * _second_moments(means).sum(axis=0)
+        return (shared + scatter.sum(axis=0, keepdims=True)) / seen.sum()
+
+    def of_all(self, n_experts, d):
+        """The covariance of all rows."""
+        return np.eye(d)[None]
 
     def keep(self, covariance, alive, old):
         """All experts together have rows."""
@@ -264,12 +284,20 @@ class Diag:
         far = np.flatnonzero(far.any(axis=0))
         if len(far):
             scatter[:, far] = _squared_differences(rows, masses, means, far)
-        total = np.maximum(scatter, 0.0) + prior * (1.0 + means**2)
-        return total / seen[:, None]
+        return self.of_scatter(np.maximum(scatter, 0.0), means, prior, seen)
+
+    def of_scatter(self, scatter, means, prior, seen):
+        """Return what `estimate` does from sums (K, d) about the means."""
+        return (scatter + prior * (1.0 + means**2)) / seen[:, None]
+
+    def of_all(self, n_experts, d):
+        """The variances of all rows, for each expert."""
+        return np.ones((n_experts, d))
 
     def keep(self, covariance, alive, old):
         """Put `old`, or the variances of all rows, in the place of experts without rows."""
-        return np.where(alive[:, None], covariance, 1.0 if old is None else old)
+        old = self.of_all(*covariance.shape) if old is None else old
+        return np.where(alive[:, None], covariance, old)
 
     def whiten(self, covariance):
         """Return inverse standard deviations (K, d).
@@ -282,6 +310,10 @@ class Diag:
         spread = np.sqrt(covariance)
         _check_spread(spread)
         return 1.0 / spread
+
+    def of_whiteners(self, whiteners):
+        """The variances (K, d) that have these inverse deviations."""
+        return whiteners**-2
 
     def log_determinants(self, whiteners):
         """Logarithms of the products of the variances, (K,)."""

@@ -226,15 +226,39 @@ class GaussianTrainer:
 
         `weights` are the sums of the rows of `masses`, and not needed.
         """
-        mass, prior = masses.sum(axis=0), float(self.gate.prior)
-        seen = mass + prior
+        mass = masses.sum(axis=0)
+        shares, seen, means = self.located(means_of(self.rows, masses, mass), mass, state)
+        prior = float(self.gate.prior)
+        estimate = self.covariance.estimate(self.rows, masses, means, prior, seen)
+        return self._densities(shares, means, estimate, state)
+
+    def located(self, sums, mass, state):
+        """Return shares (K,), masses with those of the prior (K,), and means (K, d).
+
+        Parameters
+        ----------
+        sums : ndarray of shape (K, d)
+            Weighted sums of the standardised rows.
+        mass : ndarray of shape (K,)
+        state : Densities or None
+            What experts without rows keep.
+        """
+        seen = mass + float(self.gate.prior)
         # An expert without any mass keeps a probability that has a logarithm.
         shares = np.maximum(seen / seen.sum(), np.finfo(float).tiny)
         alive = shares > _MASS_FLOOR
         seen = np.where(alive, seen, _MASS_FLOOR * seen.sum())
-        means = means_of(self.rows, masses, mass) / seen[:, None]
+        means = sums / seen[:, None]
         means[~alive] = 0.0 if state is None else state.means[~alive]
-        estimate = self.covariance.estimate(self.rows, masses, means, prior, seen)
+        return shares, seen, means
+
+    def spread(self, shares, seen, means, scatter, state):
+        """Return the state of what `located` found, and of sums of squares about these means."""
+        estimate = self.covariance.of_scatter(scatter, means, float(self.gate.prior), seen)
+        return self._densities(shares, means, estimate, state)
+
+    def _densities(self, shares, means, estimate, state):
+        alive = shares > _MASS_FLOOR
         estimate = self.covariance.keep(estimate, alive, state and state.covariance)
         return Densities(shares, means, estimate, self._whiten(estimate))
 
@@ -257,10 +281,34 @@ class GaussianTrainer:
         """
         out = self.covariance.distances(self.rows, state.means, state.whiteners)
         out *= -0.5
-        heights = -0.5 * self.covariance.log_determinants(state.whiteners)
-        constant = 0.5 * np.log(2.0 * np.pi) + np.log(self.scale[self.columns])
-        out += np.log(state.weights) + heights - constant.sum()
+        out += self.heights(state)
         return out
+
+    def heights(self, state):
+        """Joint log-densities (K,) of each expert and its mean, in the units of X."""
+        heights = np.log(state.weights) - 0.5 * self.covariance.log_determinants(state.whiteners)
+        constant = 0.5 * np.log(2.0 * np.pi) + np.log(self.scale[self.columns])
+        return heights - constant.sum()
+
+    def even(self, n_experts):
+        """The state of experts that are all as all rows."""
+        means = np.zeros((n_experts, self.columns.sum()))
+        covariance = self.covariance.of_all(*means.shape)
+        shares = np.full(n_experts, 1.0 / n_experts)
+        return Densities(shares, means, covariance, self._whiten(covariance))
+
+    def reading(self, gate):
+        """The state of a fitted gate, which may have left out more columns."""
+        state, columns = self.even(len(gate.weights_)), np.flatnonzero(self.columns)
+        kept = np.searchsorted(columns, gate._columns)
+        scale = self.scale[gate._columns]
+        state.means[:, kept] = gate._means * (gate._scale / scale)
+        state.means[:, kept] += (gate._center - self.center[gate._columns]) / scale
+        axes = [np.arange(len(state.covariance))] + [kept] * (state.covariance.ndim - 1)
+        covariance = self.covariance.of_whiteners(gate._whiteners)
+        state.covariance[np.ix_(*axes)] = self.covariance.in_units(covariance, gate._scale / scale)
+        whiteners = self._whiten(state.covariance)
+        return Densities(gate.weights_, state.means, state.covariance, whiteners)
 
     def penalty(self, state):
         """What the prior takes from the objective."""

@@ -13,6 +13,10 @@ class Categorical:
     n_scales = 1
     dispersion = "constant"
     correlated = False
+    standardises = False
+
+    def check_target(self, y):
+        """Codes of labels are what they are."""
 
     def deviance(self, y, log_proba):
         """Return the log-probabilities (n, K) of the row's own class as they are."""

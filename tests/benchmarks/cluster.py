@@ -13,12 +13,16 @@ from tests.benchmarks import _threads  # noqa: F401
 
 # isort: split
 
+from functools import partial
+
 import numpy as np
 
 from skmoe._block_fitting import BlockFold
 from skmoe._dask import DaskChunks
+from skmoe._fold._linear import LinearForm
+from skmoe._fold._softmax import SoftmaxForm
 from skmoe._survey import survey
-from skmoe.em._blocks import LinearParameters
+from skmoe.responses import Gaussian
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated
 
@@ -48,12 +52,12 @@ def _seconds_of_a_pass(n, n_workers):
         lazy = [da.concatenate([part] * (n // len(X))).copy().persist() for part in parts]
         wait(lazy)
         chunks = DaskChunks(*lazy)
-        moments, units, _ = survey(chunks, D, 1, np.random.RandomState(0))
+        moments, units, _ = survey(chunks, D, Gaussian(), 1, np.random.RandomState(0))
         rng = np.random.default_rng(0)
         gate, experts = rng.standard_normal((K, D + 1)), rng.standard_normal((K, 1, D + 1))
-        parameters = LinearParameters(gate, experts, np.ones((K, 1)))
+        forms = partial(SoftmaxForm, gate), partial(LinearForm, experts, np.ones((K, 1)))
         fold = BlockFold(chunks, units, moments)
-        return fastest(lambda: fold.statistics(parameters, curvature=False), 3)
+        return fastest(lambda: fold.statistics(*forms, curvature=False), 3)
 
 
 TABLES = {"An iteration on a cluster": cluster}

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -27,8 +28,10 @@ from sklearn.exceptions import ConvergenceWarning
 from skmoe import MixtureOfExpertsRegressor
 from skmoe._block_fitting import BlockFold
 from skmoe._chunks import of_arrays
+from skmoe._fold._linear import LinearForm
+from skmoe._fold._softmax import SoftmaxForm
 from skmoe._survey import survey
-from skmoe.em._blocks import LinearParameters
+from skmoe.responses import Gaussian
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated
 
@@ -74,12 +77,12 @@ def fit(folder, n):
 def _seconds_of_a_pass(X, y):
     """What an EM iteration reads: all rows, once."""
     chunks = of_arrays(X, y, None, None)
-    moments, units, _ = survey(chunks, D, 1, np.random.RandomState(0))
+    moments, units, _ = survey(chunks, D, Gaussian(), 1, np.random.RandomState(0))
     rng = np.random.default_rng(0)
     gate, experts = rng.standard_normal((K, D + 1)), rng.standard_normal((K, 1, D + 1))
-    parameters = LinearParameters(gate, experts, np.ones((K, 1)))
+    forms = partial(SoftmaxForm, gate), partial(LinearForm, experts, np.ones((K, 1)))
     fold = BlockFold(chunks, units, moments)
-    return fastest(lambda: fold.statistics(parameters, curvature=False), 3)
+    return fastest(lambda: fold.statistics(*forms, curvature=False), 3)
 
 
 def _watch(peak, done):
