@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.linalg import block_diag
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
@@ -24,7 +25,7 @@ from skmoe._fold._logistic import LogisticForm
 from skmoe._fold._softmax import SoftmaxForm
 from skmoe._multinomial import assemble_hessian
 from skmoe._survey import survey
-from skmoe.datasets import make_moe_regression
+from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.em._blocks import Fold
 from skmoe.experts._glm import GammaLoss, PoissonLoss
 from skmoe.gates import ConstantGate, GaussianGate, SoftmaxGate
@@ -264,6 +265,72 @@ def test_blocks_files_and_memory_agree(top_k, n_targets, expert, few_rows_first,
     assert_allclose(model.gate_entropy_, memory.gate_entropy_, atol=1e-3)
     assert_allclose(model.expert_usage_, memory.expert_usage_, atol=1e-3)
     assert model.n_features_in_ == 3
+
+
+def kinds(rng):
+    """Mixtures of every kind that is folded, with what suits them."""
+    X, y = table()
+    mean = np.exp(0.5 * y / y.std())
+    labels = make_moe_classification(5000, 3, n_experts=3, n_classes=3, random_state=1)
+    classifier = MixtureOfExpertsClassifier(n_experts=3, tol=1e-12, max_iter=5000, random_state=0)
+    return {
+        "counts": (regressor(response="poisson"), X, rng.poisson(3 * mean)),
+        "amounts": (regressor(response="gamma"), X, rng.gamma(4, mean / 4)),
+        "full": (regressor(gate="gaussian"), X, y),
+        "tied": (regressor(gate=GaussianGate("tied")), X, y),
+        "diag": (regressor(gate=GaussianGate("diag")), X, y),
+        "labels": (classifier, *labels),
+        "names": (clone(classifier), labels[0], np.array(["x", "yy", "z"])[labels[1]]),
+        "balanced": (clone(classifier).set_params(class_weight="balanced"), *labels),
+        "one out": (clone(classifier).set_params(class_weight={0: 2.0, 1: 1.0, 2: 0.0}), *labels),
+        "labels, full": (clone(classifier).set_params(gate="gaussian"), *labels),
+    }
+
+
+@pytest.mark.parametrize("kind", kinds(np.random.default_rng(0)))
+def test_every_kind_in_blocks_is_what_it_is_in_memory(kind, few_rows_first, rng, monkeypatch):
+    model, X, y = kinds(rng)[kind]
+    model.fit(Blocks(X, y))
+    assert np.diff(model.lower_bounds_).min(initial=0) > -1e-12
+    # The same optimum, by EM on matrices with a row per row.
+    monkeypatch.setattr(skmoe._fitting, "can_fold", lambda *parts: False)
+    known = np.isin(y, getattr(model, "classes_", y))
+    init = np.full((len(y), 3), 1 / 3)
+    init[known] = model.responsibilities(X[known], y[known])
+    memory = clone(model).set_params(init=init).fit(X, y)
+    assert_allclose(model.lower_bound_, memory.lower_bound_, atol=1e-7)
+    assert_allclose(model.gate_entropy_, memory.gate_entropy_, atol=1e-3)
+    assert_allclose(model.expert_usage_, memory.expert_usage_, atol=1e-3)
+    assert_allclose(model.gate_.penalty_, memory.gate_.penalty_, rtol=1e-3)
+    if hasattr(model, "classes_"):
+        assert_array_equal(model.classes_, memory.classes_)
+        assert_allclose(model.predict_proba(X), memory.predict_proba(X), atol=1e-3)
+    else:
+        assert_allclose(model.predict(X), memory.predict(X), atol=1e-3 * np.abs(y).max())
+
+
+def test_a_label_may_be_missing_from_the_rows_that_starts_are_tried_on(few_rows_first, rng):
+    X, y = make_moe_classification(5000, 3, n_experts=2, n_classes=2, random_state=1)
+    y[rng.permutation(5000)[:3]] = 7
+    model = MixtureOfExpertsClassifier(n_experts=2, random_state=0).fit(Blocks(X, y))
+    assert_array_equal(model.classes_, [0, 1, 7])
+    # Rare labels are as probable as they are frequent: an identity of logistic regression.
+    assert_allclose(model.predict_proba(X)[:, 2].sum(), 3, atol=0.1)
+
+
+def test_columns_that_do_not_vary_at_first(few_rows_first):
+    X, y = table()
+    X = np.column_stack([X, np.arange(5000) == 4999])
+    for gate in (GaussianGate(), SoftmaxGate()):
+        model = regressor(gate=gate).fit(Blocks(X, y))
+        assert np.isfinite(model.predict(X)).all()
+        assert np.diff(model.lower_bounds_).min(initial=0) > -1e-12
+
+
+def test_more_columns_than_can_be_solved_for_are_refused(monkeypatch):
+    monkeypatch.setattr(skmoe._block_fitting, "_LARGEST_SYSTEM", 11)
+    with pytest.raises(ValueError, match="fewer columns, or n_experts must be smaller: 12"):
+        regressor().fit(Blocks(*table()))
 
 
 def test_nothing_but_all_rows_are_the_fit_in_memory():

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeRegressor
 
-from skmoe import MixtureOfExpertsRegressor
+from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._dask import DaskChunks
-from skmoe.datasets import make_moe_regression
+from skmoe.datasets import make_moe_classification, make_moe_regression
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what comes with it, about what is to come
@@ -72,6 +72,18 @@ def test_data_frames_and_weights_on_a_cluster(client, data, rng):
     assert list(model.experts_[0].feature_names_in_) == ["a", "b", "c"]
     predicted = model.predict(lazy[["a", "b", "c"]]).compute()
     assert_array_equal(predicted, model.predict(frame[["a", "b", "c"]]))
+
+
+def test_labels_on_a_cluster(client):
+    X, y = make_moe_classification(6000, 3, n_experts=2, n_classes=3, random_state=1)
+    names = np.array(["x", "yy", "z"])[y]
+    settings = {"n_experts": 2, "tol": 1e-12, "max_iter": 2000, "random_state": 0}
+    memory = MixtureOfExpertsClassifier(**settings).fit(X, names)
+    lazy = da.from_array(X, chunks=(1500, 3))
+    model = MixtureOfExpertsClassifier(**settings).fit(lazy, da.from_array(names, chunks=1500))
+    assert_allclose(model.lower_bound_, memory.lower_bound_, atol=1e-7)
+    assert_array_equal(model.predict(lazy).compute(), model.predict(X))
+    assert_array_equal(model.predict_proba(lazy).compute(), model.predict_proba(X))
 
 
 def test_several_outputs_and_any_scheduler(data):
