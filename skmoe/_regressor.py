@@ -271,10 +271,10 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
-            Handed to wrapped experts and gates as it is. Linear experts under a softmax gate
-            also learn from rows that are not in memory, block by block: from a
-            ``numpy.memmap``, a Dask collection, or an object with ``__len__`` and
-            ``__getitem__``, or an iterable that starts anew each time, of ``(X, y)`` or
+            Handed to wrapped experts and gates as it is. Linear, Poisson and gamma experts
+            under a softmax or Gaussian gate also learn from rows that are not in memory, block
+            by block: from a ``numpy.memmap``, a Dask collection, or an object with ``__len__``
+            and ``__getitem__``, or an iterable that starts anew each time, of ``(X, y)`` or
             ``(X, y, sample_weight)``.
         y : array-like of shape (n,) or (n, n_outputs)
             None where X are blocks; a Dask collection where X is.
