@@ -23,6 +23,7 @@ from ._inputs import (
     resolve_columns,
     resolve_cv,
 )
+from ._large import LargeMixin
 from ._mixture import Mixture, select
 from ._notices import (
     Reporter,
@@ -51,7 +52,7 @@ from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
+class BaseMixtureOfExperts(LargeMixin, CriteriaMixin, BaseComposition):
     """Constructor parameters, ``fit`` and the answers that do not depend on the task."""
 
     _parameter_constraints = {
@@ -142,9 +143,9 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         settings = Settings(
             self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
         )
-        widening, chunks = 1.0, self._chunks_of(X, y, sample_weight, groups, params, parts)
+        chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
         if chunks is not None:
-            training, results, log = self._fit_chunks(chunks, parts, settings, rng)
+            training, results, log, widening = self._fit_chunks(chunks, parts, settings, rng)
         else:
             data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
             warn_of_resampling(parts.named, data.weights, parts.specialize)
@@ -159,9 +160,6 @@ class BaseMixtureOfExperts(CriteriaMixin, BaseComposition):
         warn_of_ending(self)
         warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
         warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
-
-    def _chunks_of(self, X, y, sample_weight, groups, params, parts):
-        """Nothing: all rows are in memory."""
 
     def _read(self, X, y, sample_weight, groups, params, parts, previous):
         """Return the rows of positive weight, a start that is given, and parts with their rows."""

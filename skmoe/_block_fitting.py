@@ -11,6 +11,7 @@ from ._problem import Data
 from ._search import Search
 from ._survey import survey
 from ._units import Rows
+from ._widening import stretched, widened
 from .em._blocks import Fold, curvature_stride
 from .experts import is_batched, is_linear, is_logistic
 from .gates import GaussianGate, SoftmaxGate
@@ -149,6 +150,8 @@ class BlockFitting:
         result : Result
         log : list of dict
             What every start reached on some of the rows, and the best of them on all.
+        widening : float
+            What dispersions have been multiplied by, where rows are few.
 
         Raises
         ------
@@ -172,7 +175,11 @@ class BlockFitting:
         result = search.went_on(training.expect(start, search.top_k), "all rows")
         for entry in log:
             entry["chosen"] = False
-        return training, result, log + search.log
+        widening = 1.0
+        if len(weights) == moments.n:
+            _, widening = widened(fitting, small, results)
+            result = stretched(training, result, widening, search.top_k)
+        return training, result, log + search.log, widening
 
     def _of_all(self, small, view, target, fold):
         """The training of the same parts on all rows."""

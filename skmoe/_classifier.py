@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._base import BaseMixtureOfExperts, like
 from ._dask import by_partition, is_dask
-from ._large import LargeMixin
 from ._mixture import Classes
 from ._partial import PartialFitMixin
 from ._sklearn import StrOptions
@@ -22,9 +21,7 @@ from .responses import Categorical
 from .routing import keep_top, weighted_mean, weighted_vote
 
 
-class MixtureOfExpertsClassifier(
-    LargeMixin, PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts
-):
+class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts):
     r"""Mixture of experts for classification.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p_k(y \mid x)

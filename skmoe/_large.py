@@ -56,14 +56,14 @@ class LargeMixin:
         return needs_all_rows(parts, self._has_labels)
 
     def _fit_chunks(self, chunks, parts, settings, rng):
-        """Fit to chunks; return the training, its result and the log of the starts."""
+        """Fit to chunks; return training, results, log of the starts, and widening."""
         check_X(self, chunks.first, reset=True)
         self.gate_columns_ = self.expert_columns_ = None
         self.path_ = []
         chunks = self._interpreted(chunks)
         fitting = BlockFitting(chunks, parts, partial(self._target_of, chunks), settings, rng)
-        training, result, log = fitting.run(self.n_features_in_, self.init, self.n_init)
-        return training, [result], log
+        training, result, *rest = fitting.run(self.n_features_in_, self.init, self.n_init)
+        return training, [result], *rest
 
 
 def _refuse(what, refused):

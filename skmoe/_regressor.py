@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from ._base import BaseMixtureOfExperts, like
 from ._dask import by_partition, is_dask
 from ._inputs import check_numbers
-from ._large import LargeMixin
 from ._mixture import Numbers, concatenate_components
 from ._partial import PartialFitMixin
 from ._parts import RESPONSES, default_expert, resolve_response
@@ -19,7 +18,7 @@ from .responses import Response
 from .routing import keep_top, weighted_mean
 
 
-class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsRegressor(PartialFitMixin, RegressorMixin, BaseMixtureOfExperts):
     r"""Mixture of experts for regression.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)

@@ -78,7 +78,7 @@ def widened(fitting, training, results):
         return results, 1.0
     held_out = _held_out(fitting, training, [result.state for result in results])
     factor = _best_factor(lambda factor: sum(part.log_likelihood(factor) for part in held_out))
-    return [_stretched(training, result, factor, fitting.top_k) for result in results], factor
+    return [stretched(training, result, factor, fitting.top_k) for result in results], factor
 
 
 def _table(data):
@@ -182,8 +182,10 @@ def _best_factor(log_likelihood):
     return float(np.exp(brentq(slope, low, high)))
 
 
-def _stretched(training, result, factor, top_k):
+def stretched(training, result, factor, top_k):
     """A result whose dispersions are multiplied by `factor`."""
+    if factor == 1.0:
+        return result
     parameters = result.state.parameters
     scale = np.full(len(training.target.scale), factor)
     dispersion = training.law.rescaled(parameters.dispersion, scale)

@@ -180,6 +180,16 @@ class Shifted(LinearRegression):
         return super().fit(X, y - origin, sample_weight)
 
 
+def test_few_rows_in_blocks_are_widened_as_in_memory(table):
+    X, y = table
+    memory = regressor().fit(X, y)
+    blocks = regressor().fit([(X[:50], y[:50]), (X[50:], y[50:])])
+    assert memory.widening_ > 1.0
+    assert_allclose(blocks.widening_, memory.widening_, rtol=1e-9)
+    assert_allclose(blocks.dispersion_, memory.dispersion_, rtol=1e-2)
+    assert blocks.lower_bound_ == blocks.lower_bounds_.max()
+
+
 def test_fit_parameters_of_rows_left_out_stay_with_them():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((40, 3)), rng.standard_normal(40)
