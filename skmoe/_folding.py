@@ -111,9 +111,10 @@ class FoldTraining:
         gate, experts = self.parts
         n_outputs = experts.n_outputs
         ones = None if n_outputs is None else np.ones((self.n_experts, n_outputs))
-        zero = Iterate(gate.zero(), experts.zero(), ones)
-        statistics = self.fold.statistics(*self._forms(zero), resp=resp, curvature=True)
-        return State(zero, self._expected(zero, statistics), -np.inf)
+        state = self._state(Iterate(gate.zero(), experts.zero(), ones), None, resp=resp)
+        for _ in range(experts.first_steps - 1):
+            state = self._climb(state, self.propose(state, None), None, resp)
+        return replace(state, objective=-np.inf)
 
     def propose(self, state, top_k):
         """Return what the M-step makes of a state's parameters, in full Newton steps."""
@@ -156,12 +157,17 @@ class FoldTraining:
         Newton steps are halved until the objective does not fall.
         """
         full = self.propose(state, top_k) if proposed is None else proposed
+        return self._climb(state, full, top_k)
+
+    def _climb(self, state, full, top_k, resp=None):
+        """Return the state of full steps, or of shorter ones that do not lower the objective."""
         step, least = 1.0, state.objective - ROUNDING * (1.0 + abs(state.objective)) * 1e-3
         for halving in range(_MAX_HALVINGS + 1):
             if step == 1.0:
-                reached = self.reach(state, full, top_k)
+                reached = self.reach(state, full, top_k, resp)
             else:
-                reached = self._state(self._between(state.parameters, full, step), top_k)
+                shorter = self._between(state.parameters, full, step)
+                reached = self._state(shorter, top_k, resp=resp)
             if reached.objective >= least:
                 break
             step = 0.5 * step if halving < _MAX_HALVINGS - 1 else 0.0
@@ -176,7 +182,7 @@ class FoldTraining:
             experts=experts.between(old.experts, full.experts, step),
         )
 
-    def reach(self, state, parameters, top_k):
+    def reach(self, state, parameters, top_k, resp=None):
         """Return the state of parameters that a step from `state` leads to.
 
         Curvatures stay those of `state` until they are out of date.
@@ -189,7 +195,7 @@ class FoldTraining:
             expected, gained=expected.gained + promise / self.total, age=expected.age + 1
         )
         stale = older.gained > _REFRESH_GAIN or older.age > _REFRESH_AGE
-        return self._state(parameters, top_k, None if stale else older)
+        return self._state(parameters, top_k, None if stale else older, resp)
 
     def pack(self, parameters):
         """Parameters as one vector; None where a part has no such form, or starves."""
@@ -214,10 +220,14 @@ class FoldTraining:
                 spread = self.law.confined(np.exp(log_dispersion))
         return Iterate(self.parts[0].unpack(gate), self.parts[1].unpack(experts), spread)
 
-    def _state(self, parameters, top_k, older=None):
-        """Return the state of parameters, with the curvatures of `older` or ones formed anew."""
+    def _state(self, parameters, top_k, older=None, resp=None):
+        """Return the state of parameters, with the curvatures of `older` or ones formed anew.
+
+        Given responsibilities take the place of those under the parameters.
+        """
+        given = {} if resp is None else {"resp": resp}
         statistics = self.fold.statistics(
-            *self._forms(parameters), top_k=top_k, curvature=older is None
+            *self._forms(parameters), top_k=top_k, curvature=older is None, **given
         )
         gate, experts = self._states(parameters)
         value = statistics.log_likelihood - self.total * self.target.log_scale

@@ -40,7 +40,7 @@ class GaussianForm:
 
     def look(self, white):
         """Return log-densities (K, b) of expert and row."""
-        self._white = white.reshape(*self.shape, -1)
+        self._white = white.reshape(*self.shape, white.shape[1])
         with np.errstate(over="ignore"):
             squares = np.einsum("kqb,kqb->kb", self._white, self._white)
         self._joint = self._heights - 0.5 * squares

@@ -71,6 +71,9 @@ class LinearPart:
 
     laws = (Gaussian,)
 
+    #: Steps from responsibilities that a start is given.
+    first_steps = 1
+
     def __init__(self, bank, law):
         self.shape, self.ridge = bank.shape, bank.ridge
         self.size, self.n_outputs = bank.shape[2], bank.shape[1]

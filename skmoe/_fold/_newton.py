@@ -18,6 +18,9 @@ class NewtonPart(ABC):
         Diagonal of the L2 penalty.
     """
 
+    #: Steps of experts from responsibilities that a start is given.
+    first_steps = 3
+
     def __init__(self, shape, ridge):
         self.shape, self.ridge = shape, ridge
 

@@ -158,6 +158,18 @@ class _Block:
         self.experts.log_density(self.resp)
         return e_step(self.log_gate.T, self.resp.T, top_k)[1]
 
+    def take(self, resp):
+        """Take responsibilities (b, K); return what rows are worth with them as weights, (b,).
+
+        Their mean log-density over the experts is what the M-step raises.
+        """
+        self.experts.log_density(self.resp)
+        self.resp += self.log_gate
+        worth = np.where(resp.T > 0, self.resp, 0.0)
+        np.copyto(self.resp, resp.T)
+        worth *= self.resp
+        return worth.sum(axis=0)
+
     def zero(self, curvature):
         """Statistics of no rows."""
         sums = [Sums.zero(form, self.p, curvature) for form in (self.gate, self.experts)]
@@ -251,7 +263,8 @@ class Fold:
             Each makes a form of an iterate.
         top_k : int or None
         resp : ndarray of shape (n, K), optional
-            Responsibilities to use in place of those under the iterate.
+            Responsibilities to use in place of those under the iterate; `log_likelihood` is then
+            the mean log-density over them.
         curvature : bool
             Whether to sum what curvatures are made of.
         stride : int, optional
@@ -267,10 +280,8 @@ class Fold:
             stride = curvature_stride(len(self.y))
         for number, rows in enumerate(self._blocks(block)):
             weight = float(self.weights[rows].sum())
-            if resp is None:
-                total.log_likelihood += float(self.weights[rows] @ block.expect(top_k))
-            else:
-                np.copyto(block.resp, resp[rows].T)
+            worth = block.expect(top_k) if resp is None else block.take(resp[rows])
+            total.log_likelihood += float(self.weights[rows] @ worth)
             taken = curvature and number % stride == 0
             total.weight += weight
             total.paired += weight if taken else 0.0

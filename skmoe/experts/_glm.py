@@ -117,7 +117,9 @@ def _damping(mass):
 def damped(hessian, mass):
     """Damp Hessians (K, p, p), in place, of experts that have these sums (K,) of weights."""
     columns = np.arange(hessian.shape[1])
-    hessian[:, columns, columns] += _damping(mass)
+    # Where means are huge, so is the curvature: dependent columns are told apart by their own.
+    diagonal = hessian[:, columns, columns]
+    hessian[:, columns, columns] += _damping(mass) + _DAMPING * diagonal
     return hessian
 
 
