@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -26,7 +27,6 @@ from ._inputs import (
 from ._large import LargeMixin
 from ._mixture import Mixture, select
 from ._notices import (
-    Reporter,
     warn_of_ending,
     warn_of_gate,
     warn_of_memory,
@@ -36,23 +36,28 @@ from ._parts import check_expert, check_nested, is_frozen, resolve_experts, seed
 from ._problem import Data, Parts
 from ._search import Settings
 from ._sklearn import (
+    CALLBACKS,
     BaseComposition,
     HasMethods,
     Interval,
     StrOptions,
     VisualBlock,
+    callback_context,
     raise_for_params,
     routing_enabled,
+    with_callbacks,
 )
 from ._units import check_groups, make_units
+from ._watch import watching
 from ._widening import widened
+from .em._engine import Result
 from .experts import is_batched
 from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(LargeMixin, CriteriaMixin, BaseComposition):
+class BaseMixtureOfExperts(*CALLBACKS, LargeMixin, CriteriaMixin, BaseComposition):
     """Constructor parameters, ``fit`` and the answers that do not depend on the task."""
 
     _parameter_constraints = {
@@ -122,12 +127,19 @@ class BaseMixtureOfExperts(LargeMixin, CriteriaMixin, BaseComposition):
 
     # ------------------------------------------------------------------- fit
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, groups, params):
         """Fit a draft, and take its attributes over once all has gone well."""
         self._validate_params()
+        context = callback_context(self)
         draft = copy.copy(self)
         _forget(draft)
-        draft._fit_draft(X, y, sample_weight, groups, params, self._previous())
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        known = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        with watching(
+            context, known, partial(_attributes_of, draft), partial(_fitted, draft), self.verbose
+        ) as watch:
+            draft._fit_draft(X, y, sample_weight, groups, params, self._previous(), watch)
         # One assignment: an interrupt finds the old fit or the new one, never half of each.
         self.__dict__ = vars(draft)
         return self
@@ -136,13 +148,11 @@ class BaseMixtureOfExperts(LargeMixin, CriteriaMixin, BaseComposition):
         """The fitted model that `warm_start` goes on from, or None."""
         return self if self.warm_start and self.__sklearn_is_fitted__() else None
 
-    def _fit_draft(self, X, y, sample_weight, groups, params, previous):
+    def _fit_draft(self, X, y, sample_weight, groups, params, previous, watch):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
         chooses = self._chooses(parts)
-        settings = Settings(
-            self.tol, self.max_iter, self.top_k, Reporter(self.verbose), self.accelerate
-        )
+        settings = Settings(self.tol, self.max_iter, self.top_k, watch, self.accelerate)
         chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
         if chunks is not None:
             training, results, log, widening = self._fit_chunks(chunks, parts, settings, rng)
@@ -467,8 +477,26 @@ class BaseMixtureOfExperts(LargeMixin, CriteriaMixin, BaseComposition):
 
 def _forget(estimator):
     """Remove fitted attributes."""
-    for name in [n for n in vars(estimator) if n.endswith("_") and not n.startswith("_")]:
+    for name in _fitted(estimator):
         delattr(estimator, name)
+
+
+def _attributes_of(draft, training, state):
+    """Fitted attributes, as they would be if the fit of a draft ended with a state."""
+    model = copy.copy(draft)
+    model._store(training, Result(state, (state.objective,), False, "it goes on"))
+    model._store_widening(1.0)
+    model.averaged_ = []
+    return _fitted(model)
+
+
+def _fitted(estimator):
+    """Fitted attributes by name."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
 
 
 def _random_state(seed):

@@ -19,6 +19,7 @@ from ._numerics import weighted_location_scale
 from ._search import Search
 from ._training import Training
 from ._units import Rows
+from ._watch import Quiet
 from .em._start import Starts
 from .experts import (
     FoldedBank,
@@ -132,7 +133,7 @@ class Fitting:
         """
         fitting = self.on(rows)
         max_iter = min(self.settings.max_iter, AGAIN)
-        fitting.settings = replace(self.settings, report=_keep_quiet, max_iter=max_iter)
+        fitting.settings = replace(self.settings, watch=Quiet(), max_iter=max_iter)
         given = "again", np.asfortranarray(resp[rows])
         training, results, _ = fitting._run(parallel, "auto", 1, given, 1)
         return training, results[0].state
@@ -279,10 +280,6 @@ class Fitting:
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
             yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
-
-
-def _keep_quiet(label, iteration, objective):
-    """Report nothing of an iteration."""
 
 
 def make_folds(cv, X, weights, units, specialize):

@@ -1,4 +1,4 @@
-"""What a fit tells its user: warnings, and progress where it is asked for."""
+"""What a fit warns its user of."""
 
 import warnings
 
@@ -72,14 +72,3 @@ def warn_of_memory(names):
             UserWarning,
             stacklevel=_STACK,
         )
-
-
-class Reporter:
-    """Prints the progress of EM where `verbose` asks for it."""
-
-    def __init__(self, verbose):
-        self.verbose = verbose
-
-    def __call__(self, label, iteration, objective):
-        if self.verbose:
-            print(f"[skmoe] {label}: iteration {iteration}, objective {objective:.6f}")

@@ -35,15 +35,15 @@ class Settings:
     tol : float
     max_iter : int
     top_k : int or None
-    report : callable
-        ``report(label, iteration, objective)`` is called after each iteration.
+    watch : Quiet
+        Who looks on, as `_watch` has them.
     accelerate : bool
     """
 
     tol: float
     max_iter: int
     top_k: int | None
-    report: Any
+    watch: Any
     accelerate: bool
 
 
@@ -149,6 +149,8 @@ class Search:
             tried[number] = self._small(self._short(resp, f"start {number}"))
             self._record(kind, tried[number])
             del resp  # or it would still be held while the next start is drawn
+            if self.settings.watch.stopped:
+                break
         if self.cheap is not self.training:
             ended = {}
             for number in _distinct(tried, _reached, self.average):
@@ -211,6 +213,8 @@ class Search:
             ended[number] = run
             for worse in set(ended) - set(_distinct(ended, _reached, self.average)):
                 del ended[worse]
+            if self.settings.watch.stopped:
+                break
         return self._chosen(ended)
 
     @property
@@ -257,17 +261,17 @@ class Search:
             states = accelerate(state, training, top_k, self.settings.tol)
         else:
             states = iterate(state, lambda current: training.advance(current, top_k))
-        states = self._reported(states, label, len(before))
-        ended = run(states, tol=self.settings.tol, max_iter=budget)
+        fitted = training if training is self.training else None
+        with self.settings.watch.run(label, fitted, budget) as watch:
+            ended = run(
+                _watched(states, watch, len(before)), tol=self.settings.tol, max_iter=budget
+            )
         reason = ended.stop_reason
         if reason is None and len(ended.history) == left:
             reason = f"max_iter={self.settings.max_iter} was reached"
+        elif reason is None and watch.stopped:
+            reason = "a callback asked to stop"
         return replace(ended, history=before + ended.history, stop_reason=reason)
-
-    def _reported(self, states, label, before):
-        for number, state in enumerate(states, start=before + 1):
-            self.settings.report(label, number, state.objective)
-            yield state
 
     def _record(self, kind, ended):
         self.log.append({"kind": kind, "chosen": False, "averaged": False})
@@ -289,6 +293,17 @@ class Search:
             n_iter=len(ended.history),
             converged=ended.converged,
         )
+
+
+def _watched(states, watch, before):
+    """Yield states that somebody looks at, for as long as nobody asks to stop."""
+    number = before
+    while not watch.stopped:
+        number += 1
+        watch.begin()
+        state = next(states)
+        watch.end(number, state)
+        yield state
 
 
 def _reached(tried):

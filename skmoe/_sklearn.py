@@ -16,7 +16,30 @@ try:
 except ImportError:  # scikit-learn 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    CALLBACKS = (CallbackSupportMixin,)
+except ImportError:  # scikit-learn 1.8
+    CALLBACKS = ()
+
+    def with_callbacks(method):
+        """Return a method as it is, where there are no callbacks."""
+        return method
+
+
+def callback_context(estimator):
+    """The context of a call of ``fit``, of as many tasks as there will be; None without callbacks.
+
+    It is to be asked for within a method that `with_callbacks` decorates.
+    """
+    if not getattr(estimator, "_skl_callbacks", None):
+        return None
+    return estimator._init_callback_context(max_subtasks=None)
+
+
 __all__ = [
+    "CALLBACKS",
     "BaseComposition",
     "HasMethods",
     "Interval",
@@ -24,11 +47,13 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "as_numeric",
+    "callback_context",
     "check_sample_weight",
     "column_indices",
     "raise_for_params",
     "routing_enabled",
     "take",
+    "with_callbacks",
 ]
 
 
