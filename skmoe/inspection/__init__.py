@@ -1,11 +1,13 @@
 """Looking into fitted mixtures: as text, as plots, and with standard errors."""
 
 from ._bootstrap import bootstrap, likelihood_ratio_test
+from ._convergence import ConvergenceDisplay
 from ._path import PathDisplay
 from ._summary import Summary, summary
 from ._tree import GateTreeDisplay, export_gate_text
 
 __all__ = [
+    "ConvergenceDisplay",
     "GateTreeDisplay",
     "PathDisplay",
     "Summary",
