@@ -2,12 +2,14 @@
 
 from ._bootstrap import bootstrap, likelihood_ratio_test
 from ._convergence import ConvergenceDisplay
+from ._gate_display import GateDisplay
 from ._path import PathDisplay
 from ._summary import Summary, summary
 from ._tree import GateTreeDisplay, export_gate_text
 
 __all__ = [
     "ConvergenceDisplay",
+    "GateDisplay",
     "GateTreeDisplay",
     "PathDisplay",
     "Summary",
