@@ -6,9 +6,11 @@ from ._gate_display import GateDisplay
 from ._path import PathDisplay
 from ._summary import Summary, summary
 from ._tree import GateTreeDisplay, export_gate_text
+from ._usage import ExpertUsageDisplay
 
 __all__ = [
     "ConvergenceDisplay",
+    "ExpertUsageDisplay",
     "GateDisplay",
     "GateTreeDisplay",
     "PathDisplay",
