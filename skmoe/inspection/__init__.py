@@ -2,6 +2,7 @@
 
 from ._bootstrap import bootstrap, likelihood_ratio_test
 from ._convergence import ConvergenceDisplay
+from ._density import PredictiveDensityDisplay
 from ._gate_display import GateDisplay
 from ._path import PathDisplay
 from ._summary import Summary, summary
@@ -14,6 +15,7 @@ __all__ = [
     "GateDisplay",
     "GateTreeDisplay",
     "PathDisplay",
+    "PredictiveDensityDisplay",
     "Summary",
     "bootstrap",
     "export_gate_text",
