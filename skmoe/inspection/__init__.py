@@ -1,13 +1,21 @@
 """Looking into fitted mixtures: as text, as plots, and with standard errors."""
 
 from ._bootstrap import bootstrap, likelihood_ratio_test
+from ._convergence import ConvergenceDisplay
+from ._density import PredictiveDensityDisplay
+from ._gate_display import GateDisplay
 from ._path import PathDisplay
 from ._summary import Summary, summary
 from ._tree import GateTreeDisplay, export_gate_text
+from ._usage import ExpertUsageDisplay
 
 __all__ = [
+    "ConvergenceDisplay",
+    "ExpertUsageDisplay",
+    "GateDisplay",
     "GateTreeDisplay",
     "PathDisplay",
+    "PredictiveDensityDisplay",
     "Summary",
     "bootstrap",
     "export_gate_text",

@@ -2,6 +2,8 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._plot import PALETTE, axes_for
+
 #: What the criteria are called on the axis.
 _LABELS = {
     "bic": "BIC",
@@ -102,15 +104,14 @@ class PathDisplay:
         PathDisplay
             Itself.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots()[1]
+        ax = axes_for(ax)
         self.ax_, self.figure_ = ax, ax.figure
         sizes = [step["n_experts"] for step in self.path]
         values = [step[self.criterion] for step in self.path]
         chosen = next(k for k, step in enumerate(self.path) if step["chosen"])
-        (self.line_,) = ax.plot(sizes, values, **({"marker": "o"} | (line_kw or {})))
+        (self.line_,) = ax.plot(
+            sizes, values, **({"marker": "o", "color": PALETTE[0]} | (line_kw or {}))
+        )
         (self.chosen_,) = ax.plot(
             sizes[chosen], values[chosen], "o", markersize=12, fillstyle="none", color="black"
         )

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..gates import HierarchicalGate, SoftmaxGate
+from ._plot import PALETTE, axes_for
 
 #: Inches that the text of a node takes in a plot: width, height.
 _BOX = (2.7, 1.0)
@@ -228,7 +229,8 @@ class GateTreeDisplay:
             Itself.
         """
         deepest = max(branch.depth for branch in self.branches)
-        ax = _new_axes(deepest + 1, self.branches[0].last) if ax is None else ax
+        size = _BOX[0] * (deepest + 1), _BOX[1] * self.branches[0].last
+        ax = axes_for(ax, figsize=size)
         self.ax_, self.figure_ = ax, ax.figure
         places = [
             (branch.depth, 0.5 * (branch.first + branch.last - 1)) for branch in self.branches
@@ -246,7 +248,12 @@ class GateTreeDisplay:
         return self
 
     def _draw_line(self, branch, start, end, options):
-        style = {"color": "C0", "linewidth": 0.5 + 8.0 * branch.share, "alpha": 0.5, "zorder": 1}
+        style = {
+            "color": PALETTE[0],
+            "linewidth": 0.5 + 8.0 * branch.share,
+            "alpha": 0.5,
+            "zorder": 1,
+        }
         xs, ys = zip(start, end, strict=True)
         return self.ax_.plot(xs, ys, **(style | (options or {})))[0]
 
@@ -256,14 +263,6 @@ class GateTreeDisplay:
         lead = [f"[{branch.lead}]"] if branch.lead else []
         words = "\n".join(lead + _words(branch, self.decimals))
         return self.ax_.text(*place, words, **(style | (options or {})))
-
-
-def _new_axes(n_columns, n_rows):
-    """Axes of a new figure with room for boxes of text in columns and rows."""
-    import matplotlib.pyplot as plt
-
-    size = _BOX[0] * n_columns, _BOX[1] * n_rows
-    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 # Reading the tree --------------------------------------------------------------------------

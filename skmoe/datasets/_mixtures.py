@@ -1,6 +1,6 @@
 """Data drawn from a known mixture of experts."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.special import softmax
@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
 
-__all__ = ["make_moe_classification", "make_moe_regression"]
+from ._checks import check_integer, check_real
 
 # Rows of the cloud, per expert, whose k-means centres become the centres of the gate. A few
 # hundred give every expert a share within some hundredths of 1 / n_experts.
@@ -137,9 +137,9 @@ def make_moe_regression(
     0.29
     """
     _check_shape(n_samples, n_features, n_experts, n_informative)
-    _check_integer("n_targets", n_targets, minimum=1)
+    check_integer("n_targets", n_targets, minimum=1)
     sigma = _check_noise(noise, n_experts)
-    _check_real("separation", separation, minimum=0.0)
+    check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
     centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
@@ -270,9 +270,9 @@ def make_moe_classification(
     ((200, 4), (200,), (3, 3, 4))
     """
     _check_shape(n_samples, n_features, n_experts, n_informative)
-    _check_integer("n_classes", n_classes, minimum=2)
-    _check_real("sharpness", sharpness, minimum=0.0)
-    _check_real("separation", separation, minimum=0.0)
+    check_integer("n_classes", n_classes, minimum=2)
+    check_real("sharpness", sharpness, minimum=0.0)
+    check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
     centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
@@ -347,37 +347,17 @@ def _draw_categories(probabilities, rng):
 
 def _check_shape(n_samples, n_features, n_experts, n_informative):
     """Check the sizes that both generators share."""
-    _check_integer("n_samples", n_samples, minimum=1)
-    _check_integer("n_features", n_features, minimum=1)
-    _check_integer("n_experts", n_experts, minimum=1)
+    check_integer("n_samples", n_samples, minimum=1)
+    check_integer("n_features", n_features, minimum=1)
+    check_integer("n_experts", n_experts, minimum=1)
     if n_informative is not None:
-        _check_integer("n_informative", n_informative, minimum=1, maximum=n_features)
-
-
-def _check_integer(name, value, *, minimum, maximum=None):
-    """Raise an error that names the parameter unless it is an integer in range."""
-    expected = f"an integer >= {minimum}"
-    if maximum is not None:
-        expected = f"an integer from {minimum} to {maximum}"
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {expected}, got {value!r}.")
-    if value < minimum or (maximum is not None and value > maximum):
-        raise ValueError(f"{name} must be {expected}, got {value!r}.")
-
-
-def _check_real(name, value, *, minimum):
-    """Raise an error that names the parameter unless it is a finite number in range."""
-    expected = f"a finite number >= {minimum:g}"
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {expected}, got {value!r}.")
-    if not minimum <= value < np.inf:
-        raise ValueError(f"{name} must be {expected}, got {value!r}.")
+        check_integer("n_informative", n_informative, minimum=1, maximum=n_features)
 
 
 def _check_noise(noise, n_experts):
     """Return one standard deviation per expert."""
     if isinstance(noise, Real):
-        _check_real("noise", noise, minimum=0.0)
+        check_real("noise", noise, minimum=0.0)
         return np.full(n_experts, float(noise))
     try:
         sigma = np.array(noise, dtype=float)

@@ -1,0 +1,151 @@
+"""A cut through a table: one or two columns vary, all others stay at one value each."""
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+
+
+class Slice:
+    """Rows of a table along one or two of its columns.
+
+    Parameters
+    ----------
+    estimator : mixture of experts
+        Fitted; knows how the columns are called.
+    X : array-like or data frame of shape (n, n_features)
+        Where the columns have their ranges and typical values from.
+    features : list of (str or int)
+        Which columns vary, by name or position.
+    at : mapping of (str or int) to object, default=None
+        Values of other columns. For those not named: the mean of a numeric one, the most
+        frequent value of any other.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse.
+    ValueError
+        If X has no rows or other columns than in ``fit``, or there is no such feature, or it has no
+        numbers.
+    """
+
+    def __init__(self, estimator, X, features, at=None):
+        if sparse.issparse(X):
+            raise TypeError("X must be dense; got a sparse matrix: hand in X.toarray()")
+        self.X = X if hasattr(X, "iloc") else np.asarray(X)
+        if self.X.ndim != 2 or len(self.X) == 0:
+            raise ValueError(f"X must be a table with rows; got the shape {self.X.shape}")
+        estimator.gate_proba(self._table({}, 1))  # it knows best what is wrong with the columns
+        self.names = _names(estimator)
+        self.positions = [_position(self.names, name, "features") for name in features]
+        self.at = {_position(self.names, name, "at"): value for name, value in _items(at)}
+        both = sorted({self.names[j] for j in self.at} & {self.names[j] for j in self.positions})
+        if both:
+            raise ValueError(f"at must not hold what varies; got {both}, which features names too")
+        for j in self.positions:
+            if not _is_numeric(self._column(j)):
+                raise ValueError(f"features must be numeric; {self.names[j]!r} is not")
+
+    @property
+    def labels(self):
+        """Names of the columns that vary."""
+        return [self.names[j] for j in self.positions]
+
+    def values(self, number):
+        """Numbers of one of the columns that vary, (n,)."""
+        return np.asarray(self._column(self.positions[number]), dtype=np.float64)
+
+    def grid(self, number, resolution):
+        """Evenly spaced numbers over the range of one of the columns that vary.
+
+        Raises
+        ------
+        ValueError
+            If the column has but one value, or `resolution` is no number of points.
+        """
+        if not isinstance(resolution, Integral) or resolution < 2:
+            raise ValueError(f"grid_resolution must be an integer >= 2; got {resolution!r}")
+        values = self.values(number)
+        low, high = np.nanmin(values), np.nanmax(values)
+        if not low < high:
+            raise ValueError(
+                f"features must have several finite values in X; {self.labels[number]!r} has "
+                f"{low:g} alone"
+            )
+        return np.linspace(low, high, resolution)
+
+    def rows(self, *varied):
+        """Return a table of the kind of X, a row for each entry of the arrays in `varied`."""
+        return self._table(self.at | dict(zip(self.positions, varied, strict=True)), len(varied[0]))
+
+    def _table(self, given, n):
+        columns = [self._filled(j, given.get(j), n) for j in range(self.X.shape[1])]
+        if not hasattr(self.X, "iloc"):
+            return np.column_stack(columns)
+        table = self.X.iloc[np.zeros(n, dtype=int)].reset_index(drop=True)
+        for j, column in enumerate(columns):
+            table.isetitem(j, column)
+        return table
+
+    def _column(self, j):
+        return self.X.iloc[:, j] if hasattr(self.X, "iloc") else self.X[:, j]
+
+    def _filled(self, j, given, n):
+        """Return `n` values of a column: what is given, or what is typical."""
+        column = self._column(j)
+        if given is not None:
+            return np.broadcast_to(np.asarray(given), n).copy()
+        if _is_numeric(column):
+            return np.full(n, np.nanmean(np.asarray(column, dtype=np.float64)))
+        row = np.full(n, _first_of_most_frequent(column))
+        return column.iloc[row].array if hasattr(column, "iloc") else column[row]
+
+
+def _names(estimator):
+    """What the columns are called: as in the table, or x0, x1, ..."""
+    numbered = [f"x{j}" for j in range(estimator.n_features_in_)]
+    return [str(name) for name in getattr(estimator, "feature_names_in_", numbered)]
+
+
+def _items(at):
+    if at is not None and not isinstance(at, Mapping):
+        raise TypeError(f"at must be a mapping of features to values or None; got {at!r}")
+    return () if at is None else at.items()
+
+
+def _position(names, feature, parameter):
+    """Position of a column.
+
+    Raises
+    ------
+    TypeError
+        If `feature` is neither a name nor a position.
+    ValueError
+        If there is no such column.
+    """
+    if isinstance(feature, str) and feature in names:
+        return names.index(feature)
+    is_position = isinstance(feature, Integral) and not isinstance(feature, bool)
+    if not isinstance(feature, str) and not is_position:
+        raise TypeError(f"{parameter} must name columns by name or position; got {feature!r}")
+    if is_position and -len(names) <= feature < len(names):
+        return feature % len(names)
+    known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    raise ValueError(f"{parameter} must name columns of X ({known}); got {feature!r}")
+
+
+def _is_numeric(column):
+    return getattr(column.dtype, "kind", "O") in "iuf"
+
+
+def _first_of_most_frequent(column):
+    """Row where the most frequent value of a column stands first."""
+    firsts = {}
+    values = [None if value != value else value for value in np.asarray(column, dtype=object)]
+    counts = {}
+    for row, value in enumerate(values):
+        firsts.setdefault(value, row)
+        counts[value] = counts.get(value, 0) + 1
+    return firsts[max(counts, key=counts.get)]
