@@ -16,7 +16,7 @@ from scipy import sparse
 
 from ._numerics import blocks, weighted_grams, weighted_location_scale
 from ._sklearn import FLOATS, as_numeric
-from ._sparse import column_scales, in_range, row_blocks, squared, weighted
+from ._sparse import block_of, column_scales, in_range, row_blocks, squared, weighted
 
 #: Up to this many sparse columns their (p, p) products are formed; beyond it only
 #: products with vectors are.
@@ -263,7 +263,7 @@ class SparseDesign(_Design):
 
     def _image(self, rows, prepared):
         scaled, intercept = prepared
-        out = self.X[rows] @ scaled
+        out = block_of(self.X, rows) @ scaled
         out += intercept
         return out
 
@@ -279,7 +279,7 @@ class SparseDesign(_Design):
         total, last = np.zeros((self.shape[1] - 1, m)), np.zeros(m)
         for rows in self.blocks():
             block = values(rows)
-            total += of_block(self.X[rows]).T @ block
+            total += of_block(block_of(self.X, rows)).T @ block
             last += block.sum(axis=0)
         out = np.empty((m, self.shape[1]))
         np.multiply(total.T, factor, out=out[:, :-1])
@@ -291,7 +291,7 @@ class SparseDesign(_Design):
         p = self.shape[1]
         out = np.zeros((weights.shape[1], p, p))
         for rows in self.blocks():
-            block = self.X[rows]
+            block = block_of(self.X, rows)
             for gram, weight in zip(out, weights[rows].T, strict=True):
                 gram[:-1, :-1] += (block.T @ weighted(block, weight)).toarray()
         out[:, :-1, :-1] *= self.factor[:, None] * self.factor

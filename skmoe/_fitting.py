@@ -39,6 +39,10 @@ from .responses import Gaussian, LogLinear
 AUTO_STARTS, MOST_AUTO_STARTS = 6, 24
 _WORK = 2**20
 
+#: Multiplications of the products of a sparse X and the coefficients of all experts that get one
+#: start, where there are too many columns for anything but products; fewer get more.
+_SPARSE_WORK = 2**27
+
 #: The same where a cheap stand-in only finds starting responsibilities.
 AUTO_STARTS_OF_STAND_IN = 3
 
@@ -172,7 +176,11 @@ class Fitting:
         """Number of starts of ``n_init="auto"``."""
         if cheap is not training:
             return AUTO_STARTS_OF_STAND_IN
-        n, p = training.bank.view.design.shape
+        design = training.bank.view.design
+        if not design.has_grams:
+            work = design.n_entries * training.n_experts * training.target.width
+            return int(np.clip(_SPARSE_WORK // max(work, 1), 1, AUTO_STARTS))
+        n, p = design.shape
         work = n * p**2 * training.n_experts
         # Two experts have few optima.
         most = min(MOST_AUTO_STARTS, 12 * (training.n_experts - 1))

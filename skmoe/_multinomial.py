@@ -124,6 +124,9 @@ class Labels:
     def __init__(self, design, ridge, codes, n_classes, n_problems):
         self.design, self.ridge, self.codes = design, ridge, codes
         self.shape = (n_problems, n_classes, design.shape[1])
+        # Of the last coefficients that were tried; the next step begins with them.
+        self._keeps = design.shape[0] * n_problems * n_classes <= design.n_entries
+        self._last, self._kept = None, {}
 
     def bind(self, weights):
         """Set the weights, (n, G), of the next steps."""
@@ -144,9 +147,13 @@ class Labels:
         """Log-probabilities (n, G) of the row's own class."""
         out = np.empty((self.shape[0], len(self.codes))).T
         of_all = self._log_proba_blocks(coef)
+        self._last, self._kept = coef, {}
         for rows in self.design.blocks():
-            own = np.take_along_axis(of_all(rows), self.codes[rows, None, None], axis=2)
+            block = of_all(rows)
+            own = np.take_along_axis(block, self.codes[rows, None, None], axis=2)
             out[rows] = own[..., 0]
+            if self._keeps:
+                self._kept[rows.start] = np.exp(block, out=block)
         return out
 
     def values(self, coef, log_proba):
@@ -155,6 +162,9 @@ class Labels:
 
     def probabilities(self, iterate):
         """Return what maps a block to (b, G, C) probabilities and (b, G) weights."""
+        if self._keeps and self._last is iterate.coef:
+            kept = self._kept
+            return lambda rows: (kept[rows.start], self.weights[rows])
         log_proba = self._log_proba_blocks(iterate.coef)
         return lambda rows: (np.exp(log_proba(rows)), self.weights[rows])
 

@@ -25,10 +25,18 @@ def _with_data(block, data):
     return sparse.csr_matrix((data, block.indices, block.indptr), block.shape)
 
 
-def canonical(X):
-    """Yield slices of rows of a CSR matrix, and these rows with one entry a place."""
+def block_of(X, rows):
+    """Return rows of a CSR matrix; their entries are those of X, not to be written to."""
+    first, last = X.indptr[rows.start], X.indptr[rows.stop]
+    starts = X.indptr[rows.start : rows.stop + 1] - first
+    parts = X.data[first:last], X.indices[first:last], starts
+    return sparse.csr_matrix(parts, (rows.stop - rows.start, X.shape[1]), copy=False)
+
+
+def _canonical(X):
+    """Yield slices of rows of a CSR matrix, and copies of these rows with one entry a place."""
     for rows in row_blocks(X):
-        block = X[rows]
+        block = block_of(X, rows).copy()
         block.sum_duplicates()
         yield rows, block
 
@@ -46,8 +54,11 @@ def weighted(block, weights):
 def column_magnitudes(X):
     """Return the largest absolute entry (d,) of each column of a CSR matrix."""
     magnitude = np.zeros(X.shape[1])
-    for _, block in canonical(X):
-        np.maximum.at(magnitude, block.indices, np.abs(block.data))
+    for rows in row_blocks(X):
+        block = block_of(X, rows).tocsc()
+        present = np.flatnonzero(np.diff(block.indptr))
+        largest = np.maximum.reduceat(np.abs(block.data), block.indptr[present])
+        magnitude[present] = np.maximum(magnitude[present], largest)
     return magnitude
 
 
@@ -75,7 +86,7 @@ def column_scales(X, weights):
     share = weights / weights.max()
     share = share / share.sum()
     first, second = np.zeros((2, X.shape[1]))
-    for rows, block in canonical(X):
+    for rows, block in _canonical(X):
         own = np.repeat(share[rows], np.diff(block.indptr)) * block.data
         first += np.bincount(block.indices, own, X.shape[1])
         second += np.bincount(block.indices, own * block.data, X.shape[1])

@@ -65,6 +65,11 @@ class Target:
         return Target.of(self.raw[rows], weights, self.standardised)
 
     @property
+    def width(self):
+        """Number of values an expert answers with."""
+        return self.values.shape[1]
+
+    @property
     def single(self):
         """Whether y has one dimension."""
         return self.raw.ndim == 1
@@ -111,6 +116,11 @@ class Labels:
     codes: np.ndarray
     classes: np.ndarray
     log_scale = 0.0
+
+    @property
+    def width(self):
+        """Number of values an expert answers with."""
+        return len(self.classes)
 
     def rows(self, rows, weights):
         """The labels of some rows; the classes stay."""

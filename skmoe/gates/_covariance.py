@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from .._numerics import BLOCK_ROWS, blocks
-from .._sparse import row_blocks, squared
+from .._sparse import block_of, row_blocks, squared
 
 #: Smallest standard deviation, and smallest pivot of a correlation matrix, with which
 #: distances still have correct digits: standardised rows are rounded at 1e-16.
@@ -86,7 +86,7 @@ class SparseRows:
         taken, factor, offset = self.columns[columns], self.factor[columns], self.offset[columns]
         size = min(BLOCK_ROWS, _BLOCK_ENTRIES // max(len(offset), 1))
         for rows in blocks(self.matrix.shape[0], max(size, 1)):
-            yield rows, (self.matrix[rows][:, taken].toarray() * factor - offset).T
+            yield rows, (block_of(self.matrix, rows)[:, taken].toarray() * factor - offset).T
 
     def first(self, masses):
         """Return ``masses.T @ matrix`` (K, d), of scaled rows."""
@@ -99,7 +99,7 @@ class SparseRows:
     def _folded(self, masses, of_block):
         total = np.zeros((self.matrix.shape[1], masses.shape[1]))
         for rows in row_blocks(self.matrix):
-            total += of_block(self.matrix[rows]).T @ masses[rows]
+            total += of_block(block_of(self.matrix, rows)).T @ masses[rows]
         return total[self.columns].T
 
     def quadratic(self, square, linear):
@@ -107,7 +107,7 @@ class SparseRows:
         out = np.empty((len(square), self.matrix.shape[0])).T
         square, linear = self._spread(square * self.factor**2), self._spread(linear * self.factor)
         for rows in row_blocks(self.matrix):
-            block = self.matrix[rows]
+            block = block_of(self.matrix, rows)
             out[rows] = squared(block) @ square + block @ linear
         return out
 
