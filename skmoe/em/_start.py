@@ -164,7 +164,7 @@ class Starts:
             labels, left = self._refined(self._cuts(rng))
             if best is None or left < least * (1.0 - _TIE):
                 best, least = labels, left
-        return self._arranged(best)
+        return best if least == np.inf else self._arranged(best)
 
     def _refined(self, labels):
         """Labels after k-means from given ones, and the sum of squares that is left."""
@@ -174,8 +174,7 @@ class Starts:
             (self.weights, (labels, np.arange(len(labels)))), (self.n_experts, len(labels))
         )
         mass = np.asarray(member.sum(axis=1)).ravel()
-        centers = member @ data
-        centers = centers.toarray() if sparse.issparse(centers) else np.asarray(centers)
+        centers = np.asarray(member @ data)
         present = mass > 0
         if present.sum() < 2:
             return labels, np.inf
