@@ -23,7 +23,7 @@ def main_scores(design, weights, coef, n_kept):
     Returns
     -------
     ndarray of shape (n, n_kept)
-        Centred; the direction of the largest variance first.
+        Centred and of unit variance; the direction of the largest variance first.
     """
     root = np.sqrt(weights / weights.sum())
     for _ in range(_ROUNDS):
@@ -32,7 +32,7 @@ def main_scores(design, weights, coef, n_kept):
         coef = design.cross(basis)
         coef[:, -1] = 0.0
     _, rotation = np.linalg.eigh(coef @ coef.T)
-    basis /= root[:, None]
+    basis /= root[:, None] ** 2
     return basis @ rotation[:, : -n_kept - 1 : -1]
 
 

@@ -68,8 +68,8 @@ class Starts:
         if not design.has_grams:
             self.design = DenseDesign(self._main_scores(), weights)
             self._align(share, main)
-            # Each direction speaks for many columns, and what they say must not drown in y.
-            self.worth, self.tries = 1, _KMEANS_TRIES
+            # Experts of so many columns fit any division by y: one that x makes is to be found.
+            self.worth, self.tries = 0, _KMEANS_TRIES
         self.residual = self._residual(main, share)
 
     def _align(self, share, main):
