@@ -334,7 +334,11 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         if self.combine == "top":
             weights = keep_top(weights)
         combine = weighted_vote if self.combine == "vote" else weighted_mean
-        return combine(weights, mixture.answers(X, weights))
+        # One expert at a time: probabilities of all classes by all experts may be many.
+        return sum(
+            combine(weights[:, components].sum(axis=1)[:, None], answer[:, None])
+            for components, answer in mixture.each_answer(X, weights)
+        )
 
     def expert_predict(self, X):
         """Class probabilities of all experts, for all rows.

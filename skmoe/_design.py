@@ -1,8 +1,12 @@
 """Standardised designs: what batched experts and the softmax gate compute with.
 
-A design is one float copy of the columns of X, standardised with the sample
-weights, followed by a column of ones. Gate and experts that see the same
-columns share one, so scale and shift of X never enter the iterations.
+A design stands for the columns of X, standardised with the sample weights, followed by a
+column of ones. Gate and experts that see the same columns share one, so scale and shift of X
+never enter the iterations.
+
+Dense columns are copied, in double precision whatever X has: the curvature of a Newton step
+adds up as many rounding errors as there are rows. Sparse ones are read where they are; their
+scale is put on the coefficients.
 """
 
 from functools import cached_property
@@ -10,8 +14,9 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from ._numerics import SMALLEST_SPREAD, blocks, weighted_grams, weighted_location_scale
-from ._sklearn import as_numeric
+from ._numerics import blocks, weighted_grams, weighted_location_scale
+from ._sklearn import FLOATS, as_numeric
+from ._sparse import block_of, column_scales, in_range, row_blocks, squared, weighted
 
 #: Up to this many sparse columns their (p, p) products are formed; beyond it only
 #: products with vectors are.
@@ -61,7 +66,7 @@ class View:
     @cached_property
     def design(self):
         """The standardised design, made when first asked for."""
-        X = as_numeric(self.X)
+        X = as_numeric(self.X, FLOATS)
         if sparse.issparse(X) and not _is_small(X):
             return SparseDesign(X, self.weights)
         return DenseDesign(X.toarray() if sparse.issparse(X) else X, self.weights)
@@ -71,35 +76,43 @@ def _is_small(X):
     return X.shape[1] <= _GRAM_COLUMNS and X.shape[0] * X.shape[1] <= _DENSE_ENTRIES
 
 
-class _Design:
-    """What dense and sparse designs share; ``matrix`` is (n, d + 1), the last column ones."""
+def linear_functions(X, coef, intercept):
+    """Return ``X @ coef.T + intercept`` (n, K), in Fortran order and double precision.
 
-    @property
-    def shape(self):
-        return self.matrix.shape
+    No copy of X is made, dense or CSR, in single or double precision.
+    """
+    out = np.empty((len(coef), X.shape[0])).T
+    turned = np.ascontiguousarray(coef.T)
+    for rows in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
+        out[rows] = X[rows] @ turned
+    out += intercept
+    return out
+
+
+class _Design:
+    """What dense and sparse designs share: the products of (n, d + 1), the last column ones."""
 
     def linear(self, coef, then=None):
-        """Return ``matrix @ coef.T`` as (n, m) in Fortran order, for coef of shape (m, p).
+        """Return the linear functions (n, m) of coef (m, p), in Fortran order.
 
         `then` is applied to every block of the result, in place, while it is in cache.
         """
         out = np.empty((len(coef), self.shape[0])).T
-        for rows in blocks(self.shape[0]):
-            self._multiply(rows, coef, out[rows])
+        prepared = self._prepared(coef)
+        for rows in self.blocks():
+            self._multiply(rows, prepared, out[rows])
             if then is not None:
                 then(out[rows])
         return out
 
-    def _multiply(self, rows, coef, out):
-        """Write ``matrix[rows] @ coef.T`` into `out`, in Fortran order."""
-        out[:] = self.matrix[rows] @ coef.T
+    def functions(self, coef):
+        """Return what maps a block of rows to its linear functions (b, m) of coef (m, p)."""
+        prepared = self._prepared(coef)
+        return lambda rows: self._image(rows, prepared)
 
     def cross(self, values):
-        """Return ``values.T @ matrix`` (m, p) for values of shape (n, m)."""
-        total = np.zeros((values.shape[1], self.shape[1]))
-        for rows in blocks(self.shape[0]):
-            total += (self.matrix[rows].T @ values[rows]).T
-        return total
+        """Return ``values.T @ design`` (m, p) for values of shape (n, m)."""
+        return self.folded(lambda rows: values[rows], values.shape[1])
 
     def to_raw(self, coef):
         """Turn standardised (..., p) coefficients into raw coefficients and intercepts."""
@@ -132,6 +145,9 @@ class DenseDesign(_Design):
     #: Whether (p, p) products are small enough to be formed.
     has_grams = True
 
+    #: Entries that are stored sparsely.
+    n_entries = 0
+
     def __init__(self, X, weights, units=None):
         mean, scale, constant = units or weighted_location_scale(X, weights)
         self.matrix = np.empty((X.shape[0], X.shape[1] + 1), order="F")
@@ -142,9 +158,41 @@ class DenseDesign(_Design):
         self.matrix[:, -1] = 1.0
         self.mean, self.scale = mean, scale
 
+    @property
+    def location(self):
+        """Weighted means (d,) of the columns, which are what standardised ones lack."""
+        return self.mean
+
+    @property
+    def varying(self):
+        """Which columns (d,) are not constant."""
+        return self.matrix[:, :-1].any(axis=0)
+
+    @property
+    def shape(self):
+        """Of the matrix: (n, p)."""
+        return self.matrix.shape
+
+    def blocks(self):
+        """Yield slices of rows."""
+        return blocks(len(self.matrix))
+
+    def _prepared(self, coef):
+        return coef
+
     def _multiply(self, rows, coef, out):
         # Several times faster than the product of what is in Fortran order.
         np.matmul(coef, self.matrix[rows].T, out=out.T)
+
+    def _image(self, rows, coef):
+        return np.ascontiguousarray((coef @ self.matrix[rows].T).T)
+
+    def folded(self, values, m):
+        """Return ``values.T @ matrix`` (m, p), where `values` maps a block of rows to (b, m)."""
+        total = np.zeros((self.shape[1], m))
+        for rows in self.blocks():
+            total += self.matrix[rows].T @ values(rows)
+        return total.T
 
     def grams(self, weights):
         """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
@@ -158,38 +206,97 @@ class DenseDesign(_Design):
 
 
 class SparseDesign(_Design):
-    """Scaled but never centred columns, so that zeros stay zeros."""
+    """Scaled but never centred columns, so that zeros stay zeros.
+
+    The entries stay where they are, as they came; what is standardised is what they are
+    multiplied with. Only numbers whose squares are out of range are copied.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n, d)
+        In single or double precision.
+    weights : ndarray of shape (n,)
+
+    Attributes
+    ----------
+    mean : ndarray of shape (d,)
+        What is taken from the columns: nothing.
+    location : ndarray of shape (d,)
+        Their weighted means.
+    """
+
+    #: The standardised matrix is never formed.
+    matrix = None
+
+    def __init__(self, X, weights):
+        self.X, unit = in_range(X)
+        mean, scale, constant = column_scales(self.X, weights)
+        self.shape, self.n_entries = (X.shape[0], X.shape[1] + 1), X.nnz
+        self.scale = np.where(constant, 1.0, scale * unit)
+        self.mean, self.location = np.zeros(X.shape[1]), mean * unit
+        #: What an entry is multiplied by; a constant column takes no part.
+        self.factor = np.where(constant, 0.0, 1.0 / scale)
+
+    @property
+    def varying(self):
+        """Which columns (d,) are not constant."""
+        return self.factor > 0.0
 
     @property
     def has_grams(self):
         """Whether (p, p) products are small enough to be formed."""
         return self.shape[1] <= _GRAM_COLUMNS
 
-    def __init__(self, X, weights):
-        X = sparse.csr_matrix(X, dtype=np.float64)
-        share = weights / weights.max()
-        share = share / share.sum()
-        magnitude = np.abs(X).max(axis=0).toarray().ravel()
-        negligible = magnitude < SMALLEST_SPREAD
-        magnitude[negligible] = 1.0
-        unit = X @ sparse.diags(1.0 / magnitude)
-        mean = unit.T @ share
-        variance = np.maximum(unit.multiply(unit).T @ share - mean**2, 0.0)
-        deviation = np.sqrt(variance)
-        constant = negligible | (deviation <= 1e-7 * np.abs(mean))
-        deviation[constant] = 1.0
-        unit = unit @ sparse.diags(np.where(constant, 0.0, 1.0 / deviation))
-        ones = np.ones((X.shape[0], 1))
-        self.matrix = sparse.csr_matrix(sparse.hstack([unit, ones]))
-        self.scale = np.where(constant, 1.0, deviation * magnitude)
-        self.mean = np.zeros(X.shape[1])
+    def blocks(self):
+        """Yield slices of rows."""
+        return row_blocks(self.X)
+
+    def _prepared(self, coef):
+        """Coefficients (d, m) of the entries as they are, and intercepts."""
+        # In the order in which rows of X meet them.
+        scaled = np.empty((self.shape[1] - 1, len(coef)))
+        np.multiply(coef[:, :-1].T, self.factor[:, None], out=scaled)
+        return scaled, coef[:, -1]
+
+    def _multiply(self, rows, prepared, out):
+        out[:] = self._image(rows, prepared)
+
+    def _image(self, rows, prepared):
+        scaled, intercept = prepared
+        out = block_of(self.X, rows) @ scaled
+        out += intercept
+        return out
+
+    def folded(self, values, m):
+        """Return ``values.T @ design`` (m, p), where `values` maps a block of rows to (b, m)."""
+        return self._folded(values, m, lambda block: block, self.factor)
+
+    def folded_squares(self, values, m):
+        """Return `folded` of the squares of the design."""
+        return self._folded(values, m, squared, self.factor**2)
+
+    def _folded(self, values, m, of_block, factor):
+        total, last = np.zeros((self.shape[1] - 1, m)), np.zeros(m)
+        for rows in self.blocks():
+            block = values(rows)
+            total += of_block(block_of(self.X, rows)).T @ block
+            last += block.sum(axis=0)
+        out = np.empty((m, self.shape[1]))
+        np.multiply(total.T, factor, out=out[:, :-1])
+        out[:, -1] = last
+        return out
 
     def grams(self, weights):
-        """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
-        transposed, p = self.matrix.T.tocsr(), self.shape[1]
-        out = np.empty((weights.shape[1], p, p))
-        for gram, weight in zip(out, weights.T, strict=True):
-            gram[:] = (transposed @ sparse.diags(weight) @ self.matrix).toarray()
+        """Return the products of all columns (m, p, p), weighted with each column of weights."""
+        p = self.shape[1]
+        out = np.zeros((weights.shape[1], p, p))
+        for rows in self.blocks():
+            block = block_of(self.X, rows)
+            for gram, weight in zip(out, weights[rows].T, strict=True):
+                gram[:-1, :-1] += (block.T @ weighted(block, weight)).toarray()
+        out[:, :-1, :-1] *= self.factor[:, None] * self.factor
+        out[:, -1] = self.cross(weights)
+        out[:, :, -1] = out[:, -1]
         return out
 
     def normal_equations(self, weights, values):

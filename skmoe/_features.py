@@ -7,6 +7,7 @@ see X as it came.
 import numpy as np
 from scipy import sparse
 
+from ._numerics import all_finite
 from ._sklearn import take
 from ._target import n_rows
 
@@ -15,7 +16,7 @@ _INDICATORS = 10
 
 
 def numeric_features(X, weights):
-    """Turn X into finite float64 columns.
+    """Turn X into finite columns, in double or, where X is, in single precision.
 
     Missing values become the weighted mean of their column, categories become
     indicators.
@@ -30,20 +31,27 @@ def numeric_features(X, weights):
     ndarray or CSR matrix of shape (n, d')
     """
     if sparse.issparse(X):
-        X = sparse.csr_matrix(X, dtype=np.float64)
-        if np.isfinite(X.data).all():
-            return X
-        X = X.copy()
-        X.data[~np.isfinite(X.data)] = 0.0
-        return X
+        X = X.tocsr()
+        return X.astype(_float_type(X), copy=False) if all_finite(X.data) else _without_holes(X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiub":
-        if np.isfinite(X).all():
-            return X.astype(np.float64, copy=False)
+        if all_finite(X):
+            return X.astype(_float_type(X), copy=False)
         columns = list(X.T)
     else:
         columns = [np.asarray(take(X, j, axis=1)) for j in range(X.shape[1])]
     encoded = [_encode(column, weights) for column in columns]
     return np.column_stack(encoded) if encoded else np.zeros((n_rows(X), 1))
+
+
+def _float_type(X):
+    return np.float32 if X.dtype == np.float32 else np.float64
+
+
+def _without_holes(X):
+    """A copy of a sparse X in which what is not finite is zero."""
+    X = X.astype(_float_type(X))
+    X.data[~np.isfinite(X.data)] = 0.0
+    return X
 
 
 def _encode(column, weights):

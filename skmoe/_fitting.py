@@ -40,6 +40,11 @@ from .responses import Gaussian, LogLinear
 AUTO_STARTS, MOST_AUTO_STARTS = 6, 24
 _WORK = 2**20
 
+#: The same where a sparse X has too many columns for anything but products: multiplications of X
+#: and the coefficients of all experts that get one start. There is one, too, where coefficients
+#: outnumber rows, and the likelihood cannot judge between starts.
+_SPARSE_WORK = 2**27
+
 #: The same where a cheap stand-in only finds starting responsibilities.
 AUTO_STARTS_OF_STAND_IN = 3
 
@@ -173,7 +178,12 @@ class Fitting:
         """Number of starts of ``n_init="auto"``."""
         if cheap is not training:
             return AUTO_STARTS_OF_STAND_IN
-        n, p = training.bank.view.design.shape
+        design = training.bank.view.design
+        n, p = design.shape
+        if not design.has_grams:
+            answers = training.n_experts * training.target.width
+            work = max(design.n_entries, 1) * answers
+            return 1 if p * answers > n else int(np.clip(_SPARSE_WORK // work, 1, AUTO_STARTS))
         work = n * p**2 * training.n_experts
         # Two experts have few optima.
         most = min(MOST_AUTO_STARTS, 12 * (training.n_experts - 1))

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from ._features import numeric_features
-from ._numerics import weighted_location_scale
+from ._numerics import blocks, weighted_location_scale
+from ._sparse import column_magnitudes, row_blocks
 
 #: Decimals of a standardised sum by which rows count as different.
 _DECIMALS = 9
@@ -70,8 +71,17 @@ def unit_folds(X, weights, units, n_folds):
 def _sums(X, weights):
     features = numeric_features(X, weights)
     if sparse.issparse(features):
-        largest = np.abs(features).max(axis=0).toarray().ravel()
-        return features @ (1.0 / np.where(largest > 0, largest, 1.0))
+        largest = column_magnitudes(features)
+        share = 1.0 / np.where(largest > 0, largest, 1.0)
+        return _products(features, share, row_blocks(features))
     mean, scale, constant = weighted_location_scale(features, weights)
     share = np.where(constant, 0.0, 1.0 / scale)
-    return features @ share - mean @ share
+    return _products(features, share, blocks(len(features))) - mean @ share
+
+
+def _products(features, share, parts):
+    """Sums (n,) of the columns, times a share each, in double precision."""
+    out = np.empty(features.shape[0])
+    for rows in parts:
+        out[rows] = features[rows] @ share
+    return out

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ._delegate import is_distribution, own_components, own_log_density
 from ._errors import naming
 from ._sklearn import take
+from ._sparse import row_blocks
 from ._target import SMALLEST_PROBABILITY, n_rows, predict_numbers, predict_probabilities
 from .em._engine import e_step
 from .responses import row_parameters
@@ -43,6 +45,10 @@ class Numbers:
         with naming("response with dispersion='linear'", "prediction"):
             return row_parameters(self.parameters, self.scaler.transform(X), self.n_outputs)
 
+    def of_y(self, answer, y):
+        """What of an answer (n, m) tells of y: all of it."""
+        return answer
+
     def log_density(self, X, y, answers):
         """Log-densities (n, K) of y, (n, m), in its own units."""
         return self.law.log_density(self.law.deviance(y, answers), self.parameters_at(X), y)
@@ -57,6 +63,7 @@ class Classes:
     """What is asked of the experts of a classifier."""
 
     classes: np.ndarray
+    n_outputs = 1
 
     @property
     def width(self):
@@ -67,10 +74,13 @@ class Classes:
         """Probabilities (n, n_classes)."""
         return predict_probabilities(expert, X, self.classes)
 
-    def log_density(self, X, codes, answers):
-        """Log-probabilities (n, K) of the coded labels, (n,)."""
-        own = np.take_along_axis(answers, codes[:, None, None], axis=2)[:, :, 0]
-        return np.log(np.maximum(own, SMALLEST_PROBABILITY))
+    def of_y(self, answer, codes):
+        """The probabilities (n, 1) of the coded labels (n,) among those of all."""
+        return np.take_along_axis(answer, codes[:, None], axis=1)
+
+    def log_density(self, X, codes, own):
+        """Log-probabilities (n, K) of labels that have the probabilities `own`, (n, K, 1)."""
+        return np.log(np.maximum(own[:, :, 0], SMALLEST_PROBABILITY))
 
     def own_log_density(self, expert, X, codes):
         """Nothing: probabilities of classes are all there is to know."""
@@ -126,17 +136,42 @@ class Mixture:
             Experts are asked only about rows where theirs is positive; elsewhere
             the answer is zero. None to ask about all rows.
         """
+        return self._gathered(self.each_answer(X, weights), n_rows(X), self.question.width)
+
+    def _gathered(self, answers, n, width):
+        """Put the answers (n, width) of all experts side by side, (n, K, width)."""
+        out = np.zeros((width, len(self.experts), n)).transpose(2, 1, 0)
+        for components, answer in answers:
+            out[:, components] = answer[:, None]
+        return out
+
+    def each_answer(self, X, weights=None):
+        """Yield what the experts say, one by one: their components, and the answer (n, m)."""
         X = select(X, self.expert_columns)
-        shape = (self.question.width, len(self.experts), n_rows(X))
-        out = np.zeros(shape).transpose(2, 1, 0)
+        if self.dense and sparse.issparse(X):
+            X = X.tocsr()
         for name, expert, components in self._asked():
             rows = self._rows_of(weights, components)
             with naming(f"expert {name!r}", "prediction"):
-                if rows is None:
-                    out[:, components] = self.question.ask(expert, X)[:, None]
-                elif len(rows):
-                    answer = self.question.ask(expert, take(X, rows))
-                    out[np.ix_(rows, components)] = answer[:, None]
+                answer = self._answer(expert, X, rows)
+            yield components, answer
+
+    def _answer(self, expert, X, rows):
+        """What one expert says of all rows, (n, m): nothing but of those it is asked about."""
+        if rows is None and self.dense and sparse.issparse(X):
+            return self._answer_blocks(expert, X)
+        if rows is None:
+            return self.question.ask(expert, X)
+        out = np.zeros((n_rows(X), self.question.width))
+        if len(rows):
+            out[rows] = self.question.ask(expert, take(X, rows))
+        return out
+
+    def _answer_blocks(self, expert, X):
+        """The same, where a product with all of X at once would make a copy of its entries."""
+        out = np.empty((X.shape[0], self.question.width))
+        for rows in row_blocks(X):
+            out[rows] = self.question.ask(expert, X[rows])
         return out
 
     def _asked(self):
@@ -189,9 +224,13 @@ class Mixture:
 
     def log_density(self, X, y, weights):
         """Log-densities (n, K) of y under each expert, asked where `weights` are positive."""
-        answers = self.answers(X, weights)
+        said = (
+            (components, self.question.of_y(answer, y))
+            for components, answer in self.each_answer(X, weights)
+        )
+        said = self._gathered(said, n_rows(X), self.question.n_outputs)
         X = select(X, self.expert_columns)
-        out = self.question.log_density(X, y, answers)
+        out = self.question.log_density(X, y, said)
         for k, (name, expert) in enumerate(self.experts):
             with naming(f"expert {name!r}", "prediction"):
                 own = self.question.own_log_density(expert, X, y)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._numerics import blocks, column_dots, conjugate_gradient, log_softmax, pair_products
+from ._numerics import column_dots, conjugate_gradient, log_softmax, pair_products
 
 #: Explicit Hessians up to this many coefficients a problem, products beyond.
 EXPLICIT_SIZE = 256
@@ -24,7 +24,8 @@ REFRESH_RATIO = 0.1
 #: Steps for which blocks of the Hessian serve as a preconditioner.
 _OLDEST_BLOCKS = 8
 
-#: Up to this many probabilities (32 MB) are kept from one Hessian product to the next.
+#: Up to this many probabilities (32 MB) are kept from one Hessian product to the next, or as
+#: many as a sparse X has entries.
 _KEPT_SIZE = 2**22
 
 _MAX_HALVINGS = 30
@@ -52,11 +53,11 @@ class Iterate:
     coef : ndarray of shape (G, C, p)
     log_proba : ndarray of shape (n, C) or (n, G)
         Of all classes for soft targets, of the row's own class for labels.
-    curvature : ndarray of shape (G, C * p, C * p) or (G, C, p, p), or None
-        Inverse Hessian of an earlier iterate, or of its blocks on the diagonal where it is
-        large; None when it is to be formed anew.
+    curvature : ndarray of shape (G, C * p, C * p), (G, C, p, p) or (G, C, p), or None
+        Inverse Hessian of an earlier iterate; where it is large of its blocks on the diagonal,
+        or of the diagonal alone; None when it is to be formed anew.
     age : int
-        Steps since the blocks were formed.
+        Steps since the blocks or the diagonal were formed.
     """
 
     coef: np.ndarray
@@ -92,19 +93,20 @@ class SoftTargets:
         """Return the value of the problem, (1,)."""
         return column_dots(self.masses, log_proba).sum() - penalties(coef, self.ridge)
 
-    def probabilities(self, iterate, rows):
-        """Return (b, 1, C) probabilities and (b, 1) weights of a block."""
-        return np.exp(iterate.log_proba[rows])[:, None], self.weights[rows, None]
+    def probabilities(self, iterate):
+        """Return what maps a block to (b, 1, C) probabilities and (b, 1) weights."""
+        return lambda rows: (np.exp(iterate.log_proba[rows])[:, None], self.weights[rows, None])
 
     def gradient(self, iterate):
         """Gradient (1, C, p) at an iterate."""
-        total = np.zeros(self.shape[:0:-1])
-        for rows in blocks(len(self.weights)):
-            residual = np.exp(iterate.log_proba[rows])
-            residual *= -self.weights[rows, None]
-            residual += self.masses[rows]
-            total += self.design.matrix[rows].T @ residual
-        return total.T[None] - self.ridge * iterate.coef
+
+        def residual(rows):
+            left = np.exp(iterate.log_proba[rows])
+            left *= -self.weights[rows, None]
+            left += self.masses[rows]
+            return left
+
+        return self.design.folded(residual, self.shape[1])[None] - self.ridge * iterate.coef
 
 
 class Labels:
@@ -122,43 +124,63 @@ class Labels:
     def __init__(self, design, ridge, codes, n_classes, n_problems):
         self.design, self.ridge, self.codes = design, ridge, codes
         self.shape = (n_problems, n_classes, design.shape[1])
+        # Of the last coefficients that were tried; the next step begins with them.
+        self._keeps = design.shape[0] * n_problems * n_classes <= design.n_entries
+        self._last, self._kept = None, {}
 
     def bind(self, weights):
         """Set the weights, (n, G), of the next steps."""
         self.weights = weights
         self.mass = weights.sum(axis=0)
 
-    def _log_proba_block(self, coef, rows):
-        logits = np.asarray(self.design.matrix[rows] @ coef.reshape(-1, self.shape[2]).T)
-        log_proba = log_softmax(logits.reshape(-1, self.shape[1]))
-        return log_proba.reshape(-1, *self.shape[:2])
+    def _log_proba_blocks(self, coef):
+        """Return what maps a block to the log-probabilities (b, G, C) of all classes."""
+        logits = self.design.functions(coef.reshape(-1, self.shape[2]))
+
+        def log_proba(rows):
+            block = log_softmax(logits(rows).reshape(-1, self.shape[1]))
+            return block.reshape(-1, *self.shape[:2])
+
+        return log_proba
 
     def log_proba(self, coef):
         """Log-probabilities (n, G) of the row's own class."""
         out = np.empty((self.shape[0], len(self.codes))).T
-        for rows in blocks(len(self.codes)):
-            block = self._log_proba_block(coef, rows)
-            out[rows] = np.take_along_axis(block, self.codes[rows, None, None], axis=2)[..., 0]
+        of_all = self._log_proba_blocks(coef)
+        self._last, self._kept = coef, {}
+        for rows in self.design.blocks():
+            block = of_all(rows)
+            own = np.take_along_axis(block, self.codes[rows, None, None], axis=2)
+            out[rows] = own[..., 0]
+            if self._keeps:
+                self._kept[rows.start] = np.exp(block, out=block)
         return out
 
     def values(self, coef, log_proba):
         """Return the values of the problems, (G,)."""
         return column_dots(self.weights, log_proba) - penalties(coef, self.ridge)
 
-    def probabilities(self, iterate, rows):
-        """Return (b, G, C) probabilities and (b, G) weights of a block."""
-        return np.exp(self._log_proba_block(iterate.coef, rows)), self.weights[rows]
+    def probabilities(self, iterate):
+        """Return what maps a block to (b, G, C) probabilities and (b, G) weights."""
+        if self._keeps and self._last is iterate.coef:
+            kept = self._kept
+            return lambda rows: (kept[rows.start], self.weights[rows])
+        log_proba = self._log_proba_blocks(iterate.coef)
+        return lambda rows: (np.exp(log_proba(rows)), self.weights[rows])
 
     def gradient(self, iterate):
         """Gradient (G, C, p) at an iterate."""
-        total = np.zeros((self.shape[2], self.shape[0] * self.shape[1]))
-        for rows in blocks(len(self.codes)):
-            probabilities, weights = self.probabilities(iterate, rows)
-            residual = -probabilities
-            residual[np.arange(len(residual)), :, self.codes[rows]] += 1.0
-            residual *= weights[:, :, None]
-            total += self.design.matrix[rows].T @ residual.reshape(len(residual), -1)
-        return total.T.reshape(self.shape) - self.ridge * iterate.coef
+        of_block = self.probabilities(iterate)
+
+        def residual(rows):
+            probabilities, weights = of_block(rows)
+            left = -probabilities
+            left[np.arange(len(left)), :, self.codes[rows]] += 1.0
+            left *= weights[:, :, None]
+            return left.reshape(len(left), -1)
+
+        total = self.design.folded(residual, self.shape[0] * self.shape[1])
+        return total.reshape(self.shape) - self.ridge * iterate.coef
 
 
 def penalties(coef, ridge):
@@ -248,37 +270,52 @@ def _direction(problem, iterate, gradient, precision):
         return direction.reshape(problem.shape).copy(), curvature, 0
     probabilities = _kept_probabilities(problem, iterate)
     age = 1 if curvature is None else iterate.age + 1
-    if curvature is None and isinstance(problem.design.matrix, np.ndarray):
-        curvature = np.linalg.inv(_hessian_blocks(problem, probabilities))
+    if curvature is None:
+        curvature = _simple_inverse(problem, probabilities)
     direction = conjugate_gradient(
         lambda vector: _hessian_product(problem, probabilities, vector),
         flat,
         rtol=precision[0],
         max_iter=precision[1],
-        precondition=None if curvature is None else lambda vector: _blockwise(curvature, vector),
+        precondition=lambda vector: _blockwise(curvature, vector),
     ).reshape(problem.shape)
     # The softmax does not see what all classes share; nor should the penalty.
     return direction - direction.mean(axis=1, keepdims=True), curvature, age
 
 
 def _blockwise(inverses, vector):
-    """Products of (G, C, p, p) matrices and a (G, C p) vector, class by class."""
+    """Products of (G, C, p, p) or diagonal (G, C, p) matrices and a (G, C p) vector."""
     parts = vector.reshape(inverses.shape[:3])
+    if inverses.ndim == 3:
+        return (inverses * parts).reshape(vector.shape)
     return np.matmul(inverses, parts[..., None]).reshape(vector.shape)
 
 
-def _hessian_blocks(problem, block_probabilities):
-    """Blocks (G, C, p, p) on the diagonal of the negative Hessians: a class alone."""
-    n_problems, n_classes, p = problem.shape
-    spread = np.empty((n_problems * n_classes, problem.design.shape[0])).T
-    for rows in blocks(problem.design.shape[0]):
+def _simple_inverse(problem, block_probabilities):
+    """Inverse of the blocks of the negative Hessians (G, C, p, p), a class alone each.
+
+    Of sparse columns, which are nearly uncorrelated, the diagonal (G, C, p) serves.
+    """
+    design, m = problem.design, problem.shape[0] * problem.shape[1]
+    diagonal = _diagonal(problem.mass, problem.ridge)[:, None]
+
+    def spread(rows):
         probabilities, weights = block_probabilities(rows)
         product = probabilities * (1.0 - probabilities) * weights[:, :, None]
-        spread[rows] = product.reshape(len(product), -1)
-    grams = problem.design.grams(spread).reshape(*problem.shape, p)
+        return product.reshape(len(product), -1)
+
+    if design.matrix is None:
+        inverse = design.folded_squares(spread, m).reshape(problem.shape)
+        inverse += diagonal
+        return np.divide(1.0, inverse, out=inverse)
+    weights = np.empty((m, design.shape[0])).T
+    for rows in design.blocks():
+        weights[rows] = spread(rows)
+    p = problem.shape[2]
+    grams = design.grams(weights).reshape(*problem.shape, p)
     columns = np.arange(p)
-    grams[:, :, columns, columns] += _diagonal(problem.mass, problem.ridge)[:, None]
-    return grams
+    grams[:, :, columns, columns] += diagonal
+    return np.linalg.inv(grams)
 
 
 def _diagonal(mass, ridge):
@@ -291,8 +328,9 @@ def negative_hessian(problem, iterate):
     n_problems, n_classes, p = problem.shape
     n_pairs, n = n_classes * (n_classes - 1) // 2, problem.design.shape[0]
     pairs = np.empty((n_problems, n_pairs, n))
-    for rows in blocks(n):
-        probabilities, weights = problem.probabilities(iterate, rows)
+    of_block = problem.probabilities(iterate)
+    for rows in problem.design.blocks():
+        probabilities, weights = of_block(rows)
         for products, one, weight in zip(
             pairs[:, :, rows], probabilities.transpose(1, 2, 0), weights.T, strict=True
         ):
@@ -339,34 +377,27 @@ def assemble_hessian(grams, mass, ridge):
 
 def _kept_probabilities(problem, iterate):
     """Return what yields the probabilities of a block: kept where they are few enough."""
+    of_block, design = problem.probabilities(iterate), problem.design
     n_problems, n_classes, _ = problem.shape
-    if problem.design.shape[0] * n_problems * n_classes > _KEPT_SIZE:
-        return lambda rows: problem.probabilities(iterate, rows)
-    kept = {
-        rows.start: problem.probabilities(iterate, rows) for rows in blocks(problem.design.shape[0])
-    }
+    if design.shape[0] * n_problems * n_classes > max(_KEPT_SIZE, design.n_entries):
+        return of_block
+    kept = {rows.start: of_block(rows) for rows in design.blocks()}
     return lambda rows: kept[rows.start]
-
-
-def _images(block, coef):
-    """Return ``block @ coef.T`` (b, m), for a dense block the faster way round."""
-    dense = isinstance(block, np.ndarray)
-    return np.ascontiguousarray((coef @ block.T).T) if dense else np.asarray(block @ coef.T)
 
 
 def _hessian_product(problem, block_probabilities, vector):
     """Negative Hessians times (G, C p) vectors, without forming them."""
-    n_problems, _, p = problem.shape
-    coef = vector.reshape(-1, p)
-    total = np.zeros((p, len(coef)))
-    for rows in blocks(problem.design.shape[0]):
-        block = problem.design.matrix[rows]
+    coef = vector.reshape(-1, problem.shape[2])
+    images = problem.design.functions(coef)
+
+    def curved(rows):
         probabilities, weights = block_probabilities(rows)
-        image = _images(block, coef).reshape(probabilities.shape)
+        image = images(rows).reshape(probabilities.shape)
         image = image - (probabilities * image).sum(axis=2, keepdims=True)
         image *= probabilities
         image *= weights[:, :, None]
-        total += block.T @ image.reshape(len(image), -1)
-    diagonal = _diagonal(problem.mass, problem.ridge)[:, None]
-    image = total.T.reshape(problem.shape) + diagonal * coef.reshape(problem.shape)
-    return image.reshape(n_problems, -1)
+        return image.reshape(len(image), -1)
+
+    total = problem.design.folded(curved, len(coef)).reshape(problem.shape)
+    total = total + _diagonal(problem.mass, problem.ridge)[:, None] * coef.reshape(problem.shape)
+    return total.reshape(problem.shape[0], -1)

@@ -37,6 +37,11 @@ def blocks(n_rows, size=BLOCK_ROWS):
         yield slice(start, min(start + size, n_rows))
 
 
+def all_finite(values):
+    """Tell whether all entries of an array are finite, looking at a block at a time."""
+    return all(np.isfinite(values[rows]).all() for rows in blocks(len(values)))
+
+
 def row_max(block):
     """Largest entry of each row of a (b, K) block in Fortran order, column by column.
 
@@ -291,6 +296,7 @@ def weighted_location_scale(values, weights):
     Parameters
     ----------
     values : ndarray of shape (n, d)
+        In single or double precision.
     weights : ndarray of shape (n,)
 
     Returns
@@ -302,7 +308,9 @@ def weighted_location_scale(values, weights):
     """
     weights = weights / weights.max()
     share = weights / weights.sum()
-    magnitude = np.abs(values).max(axis=0)
+    magnitude = np.zeros(values.shape[1])
+    for rows in blocks(len(values)):
+        np.maximum(magnitude, np.abs(values[rows]).max(axis=0), out=magnitude)
     if magnitude.max(initial=0.0) > LARGEST_VALUE:
         raise ValueError(f"numbers beyond ±{LARGEST_VALUE:g} cannot be standardised; rescale them")
     magnitude[magnitude == 0] = 1.0

@@ -40,6 +40,7 @@ def callback_context(estimator):
 
 __all__ = [
     "CALLBACKS",
+    "FLOATS",
     "BaseComposition",
     "HasMethods",
     "Interval",
@@ -57,8 +58,15 @@ __all__ = [
 ]
 
 
-def as_numeric(X):
-    """Return X as finite float64 values, CSR where it is sparse, copied only where it must be."""
+#: What numbers may be kept in.
+FLOATS = (np.float64, np.float32)
+
+
+def as_numeric(X, dtype=np.float64):
+    """Return X as finite values, CSR where it is sparse, copied only where it must be.
+
+    With `FLOATS` for `dtype`, single precision stays what it is.
+    """
     # The check adds all numbers up first; where that overflows it looks at each.
     with np.errstate(over="ignore", invalid="ignore"):
-        return check_array(X, accept_sparse="csr", dtype=np.float64, input_name="X")
+        return check_array(X, accept_sparse="csr", dtype=dtype, input_name="X")

@@ -70,6 +70,11 @@ class Target:
         return replace(self, values=values, mean=units.y_mean, scale=units.y_scale)
 
     @property
+    def width(self):
+        """Number of values an expert answers with."""
+        return self.values.shape[1]
+
+    @property
     def single(self):
         """Whether y has one dimension."""
         return self.raw.ndim == 1
@@ -130,6 +135,11 @@ class Labels:
     def in_units(self, units):
         """Itself: labels have none."""
         return self
+
+    @property
+    def width(self):
+        """Number of values an expert answers with."""
+        return len(self.classes)
 
     def rows(self, rows, weights):
         """The labels of some rows; the classes stay."""

@@ -17,6 +17,9 @@ MASS_FLOOR = 1e-8
 #: fitted to, has learned them by heart, if it can.
 BY_HEART = 1e-6
 
+#: Longer vectors of parameters are not packed for acceleration, which keeps two dozen of them.
+MOST_PACKED = 2**16
+
 #: A gate that is never less sure of an expert than this has separated it from the others.
 DECIDED = 1e-2
 
@@ -111,11 +114,13 @@ class Training:
         return self.expect(parameters, top_k)
 
     def pack(self, parameters):
-        """Parameters as one vector; None where a part has no such form, or starves."""
+        """Parameters as one vector; None where a part has no such form or starves, or if long."""
         if parameters.starved or not self._packs:
             return None
         dispersion = np.ones(0) if parameters.dispersion is None else parameters.dispersion
         gate, experts = self.gate.pack(parameters.gate), self.bank.pack(parameters.experts)
+        if gate.size + experts.size > MOST_PACKED:
+            return None
         return pack_arrays(gate, experts, np.log(dispersion))
 
     def unpack(self, vector, like):

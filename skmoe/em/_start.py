@@ -12,13 +12,19 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from .._design import DenseDesign
 from .._numerics import solve_normal_equations, weighted_location_scale
+from ._directions import main_scores
 
 #: Share of a start's responsibilities that is spread over all experts, so that each
 #: one is fitted to rows of its own and still knows of the others.
 SMOOTHING = 0.1
 
 _KMEANS_ITERATIONS = 30
+
+#: Runs of k-means on main directions, which are few and cheap; where there are so many columns
+#: that one start has to do, it should be the best that k-means can find.
+_KMEANS_TRIES = 8
 
 #: Ways to halve a cell that a "split" start chooses from: columns that go with y most, and
 #: random directions.
@@ -55,11 +61,33 @@ class Starts:
         self.design, self.weights, self.n_experts = design, weights, n_experts
         share = weights[:, None] / weights.sum()
         main = scores[:, :1]
-        alignment = design.cross(share * main) - design.cross(share) * (share * main).sum()
+        self._align(share, main)
+        #: How many columns of x the scores count for in k-means (as many as there are), and
+        #: how often it is tried.
+        self.worth, self.tries = len(self.order), 1
+        if not design.has_grams:
+            self.design = DenseDesign(self._main_scores(), weights)
+            self._align(share, main)
+            # Experts of so many columns fit any division by y: one that x makes is to be found.
+            self.worth, self.tries = 0, _KMEANS_TRIES
+        self.residual = self._residual(main, share)
+
+    def _align(self, share, main):
+        """Find an order of the columns, and their signs, that the data decide."""
+        alignment = self.design.cross(share * main)
+        alignment -= self.design.cross(share) * (share * main).sum()
         alignment = np.round(alignment[0, :-1], 9)
         self.order = np.argsort(-np.abs(alignment), kind="stable")
         self.signs = np.where(alignment[self.order] < 0, -1.0, 1.0)
-        self.residual = self._residual(main, share)
+
+    def _main_scores(self):
+        """Scores (n, q) of the rows on the main directions of very many columns.
+
+        A random direction in so many says next to nothing of a row.
+        """
+        sought = 2 * self.n_experts
+        coef = self._random_coef(np.random.RandomState(0), sought)
+        return main_scores(self.design, self.weights, coef, max(2, self.n_experts - 1))
 
     def _residual(self, main, share):
         """What one linear fit leaves of the first score, in units of its spread."""
@@ -108,9 +136,12 @@ class Starts:
 
     def _direction(self, rng, size):
         """Return `size` random functions (n, size), linear in x."""
+        return self.design.linear(self._random_coef(rng, size))
+
+    def _random_coef(self, rng, size):
         coef = np.zeros((size, self.design.shape[1]))
         coef[:, self.order] = rng.standard_normal((size, len(self.order))) * self.signs
-        return self.design.linear(coef)
+        return coef
 
     def _cuts(self, rng):
         """Cut a random direction in (x, y) at weighted quantiles."""
@@ -127,19 +158,26 @@ class Starts:
         return np.minimum((middle * self.n_experts).astype(int), self.n_experts - 1)
 
     def _kmeans(self, rng):
-        """Weighted k-means on (x, y), refined from the parts of a random cut."""
-        labels = self._cuts(rng)
-        balance = np.sqrt(len(self.order) / self.scores.shape[1])
+        """Weighted k-means on (x, y): the closest of a few refinements of random cuts."""
+        best, least = None, np.inf
+        for _ in range(self.tries):
+            labels, left = self._refined(self._cuts(rng))
+            if best is None or left < least * (1.0 - _TIE):
+                best, least = labels, left
+        return best if least == np.inf else self._arranged(best)
+
+    def _refined(self, labels):
+        """Labels after k-means from given ones, and the sum of squares that is left."""
+        balance = np.sqrt(self.worth / self.scores.shape[1])
         data = self._beside(balance * self.scores)
         member = sparse.csr_array(
             (self.weights, (labels, np.arange(len(labels)))), (self.n_experts, len(labels))
         )
         mass = np.asarray(member.sum(axis=1)).ravel()
-        centers = member @ data
-        centers = centers.toarray() if sparse.issparse(centers) else np.asarray(centers)
+        centers = np.asarray(member @ data)
         present = mass > 0
         if present.sum() < 2:
-            return labels
+            return labels, np.inf
         kmeans = KMeans(
             int(present.sum()),
             init=centers[present] / mass[present, None],
@@ -153,17 +191,12 @@ class Starts:
             # Fewer distinct rows than experts: some start without rows of their own.
             warnings.simplefilter("ignore", ConvergenceWarning)
             labels = kmeans.fit_predict(data, sample_weight=self.weights)
-        return self._arranged(labels)
+        return labels, kmeans.inertia_
 
     def _beside(self, columns):
         """Return x and further columns as one array that k-means need not copy."""
-        features = self.design.matrix[:, :-1]
-        if sparse.issparse(features):
-            return sparse.csr_matrix(sparse.hstack([features, columns]))
-        data = np.empty((len(columns), features.shape[1] + columns.shape[1]))
-        data[:, : features.shape[1]] = features
-        data[:, features.shape[1] :] = columns
-        return data
+        features = self.design.linear(np.eye(*self.design.shape[1:] * 2)[:-1])
+        return np.hstack([features, columns])
 
     def _experts(self, rng):
         """Random linear experts around one linear fit: a row goes to the nearest."""

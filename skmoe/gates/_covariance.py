@@ -6,12 +6,11 @@ the precision is ``W.T @ W``. Shapes, with a leading axis that broadcasts to K:
 (K, d, d) full, (1, d, d) tied, (K, d) diagonal, where W holds inverse deviations.
 """
 
-from functools import cached_property
-
 import numpy as np
 from scipy import sparse
 
 from .._numerics import BLOCK_ROWS, blocks
+from .._sparse import block_of, row_blocks, squared
 
 #: Smallest standard deviation, and smallest pivot of a correlation matrix, with which
 #: distances still have correct digits: standardised rows are rounded at 1e-16.
@@ -64,33 +63,59 @@ class DenseRows:
 
 
 class SparseRows:
-    """Rows (n, d) scaled but not centred, CSR; `offset` (d,) is their mean."""
+    """Rows scaled but not centred, of a CSR matrix that stays as it is.
 
-    def __init__(self, matrix, offset):
+    Parameters
+    ----------
+    matrix : CSR matrix of shape (n, D)
+    offset : ndarray of shape (d,)
+        What is to be taken from scaled rows to get standardised ones.
+    factor : ndarray of shape (d,) or float
+        What entries are multiplied by.
+    columns : ndarray of shape (d,), int, optional
+        Those that count; all by default.
+    """
+
+    def __init__(self, matrix, offset, factor=1.0, columns=None):
         self.matrix, self.offset = matrix, offset
-
-    @cached_property
-    def _squares(self):
-        return self.matrix.multiply(self.matrix).tocsr()
+        self.factor = np.broadcast_to(factor, offset.shape)
+        self.columns = np.arange(len(offset)) if columns is None else columns
 
     def blocks(self, columns=slice(None)):
         """Yield slices of rows, and the standardised values (d, b) of each."""
-        matrix, offset = self.matrix[:, columns], self.offset[columns]
+        taken, factor, offset = self.columns[columns], self.factor[columns], self.offset[columns]
         size = min(BLOCK_ROWS, _BLOCK_ENTRIES // max(len(offset), 1))
-        for rows in blocks(matrix.shape[0], max(size, 1)):
-            yield rows, (matrix[rows].toarray() - offset).T
+        for rows in blocks(self.matrix.shape[0], max(size, 1)):
+            yield rows, (block_of(self.matrix, rows)[:, taken].toarray() * factor - offset).T
 
     def first(self, masses):
-        """Return ``masses.T @ matrix`` (K, d)."""
-        return (self.matrix.T @ masses).T
+        """Return ``masses.T @ matrix`` (K, d), of scaled rows."""
+        return self._folded(masses, lambda block: block) * self.factor
 
     def second(self, masses):
-        """Return ``masses.T @ matrix**2`` (K, d)."""
-        return (self._squares.T @ masses).T
+        """Return ``masses.T @ matrix**2`` (K, d), of scaled rows."""
+        return self._folded(masses, squared) * self.factor**2
+
+    def _folded(self, masses, of_block):
+        total = np.zeros((self.matrix.shape[1], masses.shape[1]))
+        for rows in row_blocks(self.matrix):
+            total += of_block(block_of(self.matrix, rows)).T @ masses[rows]
+        return total[self.columns].T
 
     def quadratic(self, square, linear):
-        """Return ``matrix**2 @ square.T + matrix @ linear.T`` (n, K)."""
-        return np.asfortranarray(self._squares @ square.T + self.matrix @ linear.T)
+        """Return ``matrix**2 @ square.T + matrix @ linear.T`` (n, K), of scaled rows."""
+        out = np.empty((len(square), self.matrix.shape[0])).T
+        square, linear = self._spread(square * self.factor**2), self._spread(linear * self.factor)
+        for rows in row_blocks(self.matrix):
+            block = block_of(self.matrix, rows)
+            out[rows] = squared(block) @ square + block @ linear
+        return out
+
+    def _spread(self, coef):
+        """Coefficients (D, K) of all columns of those (K, d) of the ones that count."""
+        out = np.zeros((self.matrix.shape[1], len(coef)))
+        out[self.columns] = coef.T
+        return out
 
 
 def as_rows(matrix, offset):

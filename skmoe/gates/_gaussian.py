@@ -10,8 +10,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._design import View
 from .._numerics import blocks, log_softmax
-from .._sklearn import Interval, StrOptions, as_numeric
-from ._covariance import COVARIANCES, SingularCovarianceError, as_rows, means_of
+from .._sklearn import FLOATS, Interval, StrOptions
+from .._sparse import row_blocks
+from ._covariance import (
+    COVARIANCES,
+    DenseRows,
+    SingularCovarianceError,
+    SparseRows,
+    as_rows,
+    means_of,
+)
 from ._targets import GateMixin, check_targets
 
 #: An expert with less than this share of all rows keeps its last mean and covariance.
@@ -135,7 +143,7 @@ class GaussianGate(GateMixin, BaseEstimator):
             `prior` is too small.
         """
         self._validate_params()
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
         targets, weights = check_targets(X, targets, sample_weight)
         trainer = GaussianTrainer(self, View(X, weights))
         return trainer.write(self, trainer.update(targets * weights[:, None], None))
@@ -159,10 +167,10 @@ class GaussianGate(GateMixin, BaseEstimator):
         ndarray of shape (n, n_experts)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         covariance = COVARIANCES[self._kind]()
         out = np.empty((len(self.weights_), X.shape[0])).T
-        for block in blocks(X.shape[0]):
+        for block in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
             rows = _standardised(X[block], self._columns, self._center, self._scale)
             out[block] = covariance.distances(rows, self._means, self._whiteners)
         out *= -0.5
@@ -213,13 +221,13 @@ class GaussianTrainer:
         self.gate, self.view = gate, view
         self.covariance = COVARIANCES[gate.covariance]()
         design = view.design
-        self.columns = _varying(design.matrix)[:-1]
-        offset = np.zeros(len(self.columns))
-        if sparse.issparse(design.matrix):
-            offset = design.cross(view.weights[:, None] / view.weights.sum())[0, :-1]
-        self.center, self.scale = design.mean + offset * design.scale, design.scale
+        self.columns, self.center, self.scale = design.varying, design.location, design.scale
         kept = np.flatnonzero(self.columns)
-        self.rows = as_rows(_take_columns(design.matrix, kept), offset[kept])
+        if design.matrix is None:
+            offset = (self.center / self.scale)[kept]
+            self.rows = SparseRows(design.X, offset, design.factor[kept], kept)
+        else:
+            self.rows = DenseRows(_take_columns(design.matrix, kept))
 
     def update(self, masses, state, weights=None):
         """Return the next state, the best for (n, K) responsibilities × weights.
@@ -336,22 +344,13 @@ class GaussianTrainer:
         """Give `gate` the fitted attributes of a state."""
         gate.weights_ = state.weights
         gate.penalty_ = self.penalty(state)
-        gate.means_ = np.tile(self._location(), (len(state.weights), 1))
+        gate.means_ = np.tile(self.center, (len(state.weights), 1))
         gate.means_[:, self.columns] += state.means * self.scale[self.columns]
         gate.covariances_ = self._covariances(state)
         gate._kind, gate._columns = self.gate.covariance, np.flatnonzero(self.columns)
         gate._center, gate._scale = self.center[self.columns], self.scale[self.columns]
         gate._means, gate._whiteners = state.means, state.whiteners
         return gate
-
-    def _location(self):
-        """Weighted means (d,) of all columns, those that do not vary included."""
-        location, constant = self.center.copy(), np.flatnonzero(~self.columns)
-        if sparse.issparse(self.rows.matrix) and len(constant):
-            # The sparse design has no memory of them.
-            share = self.view.weights / self.view.weights.sum()
-            location[constant] = as_numeric(self.view.X)[:, constant].T @ share
-        return location
 
     def _covariances(self, state):
         """The covariances in the units of X, with zeros where columns do not vary."""
@@ -363,19 +362,11 @@ class GaussianTrainer:
         return self.covariance.public(out)
 
 
-def _varying(matrix):
-    """Tell which columns of a standardised design are not zero throughout."""
-    if sparse.issparse(matrix):
-        return abs(matrix).max(axis=0).toarray().ravel() > 0
-    return matrix.any(axis=0)
-
-
 def _take_columns(matrix, kept):
     """Columns of a design, without a copy where they are all but its last."""
     if len(kept) == matrix.shape[1] - 1:
         return matrix[:, :-1]
-    taken = matrix[:, kept]
-    return taken if sparse.issparse(taken) else np.asfortranarray(taken)
+    return np.asfortranarray(matrix[:, kept])
 
 
 def _standardised(X, columns, center, scale):

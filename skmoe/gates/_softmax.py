@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _multinomial
-from .._design import View
+from .._design import View, linear_functions
 from .._numerics import log_softmax
-from .._sklearn import Interval
+from .._sklearn import FLOATS, Interval
 from ._targets import GateMixin, check_targets
 
 #: Newton steps of the first M-step, which starts from a gate that knows nothing.
@@ -108,7 +108,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
             rows of `targets` do not sum to one.
         """
         self._validate_params()
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
         targets, weights = check_targets(X, targets, sample_weight)
         trainer = SoftmaxTrainer(self, View(X, weights), weights, targets.shape[1])
         trainer.problem.bind(targets * weights[:, None], weights)
@@ -139,8 +139,8 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         ndarray of shape (n, n_experts)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return log_softmax(np.asfortranarray(X @ self.coef_.T + self.intercept_))
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return log_softmax(linear_functions(X, self.coef_, self.intercept_))
 
     def __sklearn_tags__(self):
         """Sparse X is welcome."""
