@@ -121,7 +121,7 @@ class FoldTraining:
         old, statistics = state.parameters, state.expected.statistics
         alive = statistics.mass > MASS_FLOOR * self.total
         gate, experts = (
-            part.propose(last, sums, statistics, inverse, alive)
+            part.propose(last, sums, statistics, inverse)
             for part, last, sums, inverse in self._terms(state)
         )
         experts = self._kept(old.experts, experts, alive)

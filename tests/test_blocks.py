@@ -207,7 +207,7 @@ def test_the_step_of_a_gaussian_gate_is_that_of_its_trainer(kind, prior, rng):
     other = trainer.update(rng.dirichlet(np.ones(K), N) * weights[:, None], None)
     for old in (part.zero(), other):
         found = fold.statistics(part.form(old), experts, resp=resp)
-        new = part.propose(old, found.gate, found, None, np.ones(K, dtype=bool))
+        new = part.propose(old, found.gate, found, None)
         for name in ("weights", "means", "covariance", "whiteners"):
             assert_allclose(getattr(new, name), getattr(expected, name), atol=1e-9)
         # What the fold says of rows is what the trainer says of them.

@@ -111,7 +111,7 @@ class GaussianPart:
     def inverse(self, sums, statistics, dispersion):
         """Nothing: the step is exact."""
 
-    def propose(self, old, sums, statistics, inverse, alive):
+    def propose(self, old, sums, statistics, inverse):
         """Return the best iterate."""
         mass = statistics.mass
         first, second = sums.further

@@ -100,7 +100,7 @@ class LinearPart:
     def inverse(self, sums, statistics, dispersion):
         """Nothing: the step is exact."""
 
-    def propose(self, old, sums, statistics, inverse, alive):
+    def propose(self, old, sums, statistics, inverse):
         """Return the best iterate."""
         columns = np.arange(len(self.ridge))
         grams = statistics.grams.copy()

@@ -52,7 +52,7 @@ class NewtonPart(ABC):
         hessian = _multinomial.assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
         return np.linalg.inv(hessian)
 
-    def propose(self, old, sums, statistics, inverse, alive):
+    def propose(self, old, sums, statistics, inverse):
         """Return the iterate of a full Newton step.
 
         Parameters
@@ -63,8 +63,6 @@ class NewtonPart(ABC):
         statistics : Statistics
         inverse : ndarray of shape (G, C p, C p)
             Of this or an earlier iterate.
-        alive : ndarray of shape (K,), bool
-            Experts that have rows.
         """
         return old + self._direction(old, sums, inverse)[0]
 
