@@ -1,9 +1,12 @@
 """``python -m skmoe``: reading a table, comparing on it, and failing in one line."""
 
 import argparse
+import base64
 import os
+import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +29,13 @@ from skmoe._cli._from_table import problem_from_table
 from skmoe._cli._preprocessing import make_preprocessing, readable_names
 from skmoe._cli._problem import embedded_problems
 from skmoe._cli._regression import RegressionTask
-from skmoe._cli._report import _leaning_cell, _score_cells
+from skmoe._cli._report import _leaning_cell, score_cells
 from skmoe._cli._table import read_table
 
 ROOT = Path(__file__).parents[1]
+BROWSER = next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
 
 
 @pytest.fixture
@@ -578,7 +584,7 @@ def test_cells_of_a_model_are_means_over_folds(log_scores, expected):
         FoldScore(error, log_score, fit_seconds=2 * error, predict_seconds=error / 100)
         for error, log_score in zip((0.1, 0.3), log_scores, strict=True)
     ]
-    assert _score_cells(scores) == ("0.2 +- 0.1", expected, "0.400", "0.0020")
+    assert score_cells(scores) == ("0.2 +- 0.1", expected, "0.400", "0.0020")
 
 
 @pytest.mark.parametrize(
@@ -591,3 +597,85 @@ def test_cells_of_a_model_are_means_over_folds(log_scores, expected):
 )
 def test_leanings_fit_the_room(room, expected):
     assert _leaning_cell([("length", 1.5), ("width", -0.2)], room) == expected
+
+
+# The page ----------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags that must match, texts, and what is loaded from where."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.cells, self.items, self.sources, self.here = [], [], [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.sources += [attributes[name] for name in ("src", "href") if name in attributes]
+        if tag == "img":
+            assert attributes["alt"]
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+        self.here = ""
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag == "td":
+            self.cells.append(self.here)
+        if tag == "li":
+            self.items.append(self.here)
+
+    def handle_data(self, data):
+        self.here += data
+
+
+def test_a_report_is_one_page_with_everything(write, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    text = csv_text(120).replace("colour", "<b>colour</b> & co")
+    table = write(text)
+    arguments = [table, "--target", "price", "--experts", "2", "--folds", "2"]
+    assert main([*arguments, "--report", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.rstrip().endswith(f"The report is in {path}")
+    page = Page(path.read_text(encoding="utf-8"))
+    # All that is shown is in the page itself.
+    assert len(page.sources) == 4
+    for source in page.sources:
+        head, data = source.split(",", 1)
+        assert head == "data:image/png;base64"
+        assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    for model in ("Mixture of experts", "Ridge", "Random forest"):
+        assert model in page.cells
+        assert model in printed
+    sentences = [item for item in page.items if item.startswith("expert_")]
+    assert len(sentences) == 2
+    assert sum(item.endswith("; smallest error") for item in sentences) == 1
+
+
+def test_a_report_of_what_scikit_learn_brings(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    arguments = ["--task", "classification", "--folds", "2", "--experts", "2"]
+    assert main([*arguments, "--report", str(path)]) == 0
+    page = Page(path.read_text(encoding="utf-8"))
+    assert len(page.sources) == 3
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_once(tmp_path, capsys):
+    assert main(["--report", str(tmp_path / "no" / "report.html")]) == 2
+    assert "expected a file in a folder that exists" in capsys.readouterr().err
+    assert main(["--report", str(tmp_path)]) == 2
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
+def test_a_browser_shows_the_report(write, tmp_path):
+    path = tmp_path / "report.html"
+    arguments = [write(csv_text(60)), "--target", "price", "--experts", "2", "--folds", "2"]
+    assert main([*arguments, "--report", str(path)]) == 0
+    command = [BROWSER, "--headless", "--no-sandbox", "--dump-dom", path.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "Who handles what" in shown
+    assert shown.count("<figure>") == 4

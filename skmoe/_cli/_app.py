@@ -11,6 +11,7 @@ from ._comparison import cross_validate, fit_mixture
 from ._errors import UsageError
 from ._experts import describe_experts
 from ._from_table import problem_from_table
+from ._html import Section, write_report
 from ._problem import embedded_problems
 from ._regression import RegressionTask
 from ._report import print_complaints, print_experts, print_heading, print_scores
@@ -29,8 +30,10 @@ def main(arguments=None):
         options = parse_arguments(arguments)
         # One thread each: seconds that compare, and no waiting for cores that others use.
         with threadpool_limits(1):
-            for problem in _problems(options):
-                _present(problem, options)
+            sections = [_present(problem, options) for problem in _problems(options)]
+        if options.report is not None:
+            write_report(options.report, sections)
+            print(f"The report is in {options.report}")
     except UsageError as error:
         print("skmoe:", " ".join(str(error).split()), file=sys.stderr)
         return _USAGE_ERROR
@@ -51,11 +54,20 @@ def _problems(options):
 
 
 def _present(problem, options):
-    """Compare the models on one problem and show what the experts do."""
-    task = _TASKS[problem.task]()
+    """Compare the models on one problem, show what the experts do, and return all of it."""
+    task, results = _TASKS[problem.task](), []
     print_heading(problem, options.folds)
-    print_scores(task, cross_validate(problem, task, options))
+    print_scores(task, _kept(cross_validate(problem, task, options), results))
     mixture, messages = fit_mixture(problem, task, options)
-    print_experts(task, describe_experts(mixture, problem, task))
+    experts = describe_experts(mixture, problem, task)
+    print_experts(task, experts)
     print_complaints(messages)
     print(flush=True)
+    return Section(problem, task, options.folds, results, mixture, experts, messages)
+
+
+def _kept(results, kept):
+    """Yield results as they come, and keep them."""
+    for result in results:
+        kept.append(result)
+        yield result

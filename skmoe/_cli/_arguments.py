@@ -1,6 +1,7 @@
 """What can be asked for on the command line."""
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
 from ._errors import UsageError
@@ -92,6 +93,20 @@ def _add_comparison_options(parser):
         default=0,
         help="seed of folds and models (default: %(default)s)",
     )
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=_file_to_write,
+        help="also write one HTML page with all of it, and pictures; needs matplotlib",
+    )
+
+
+def _file_to_write(text):
+    """Return the path of a file in a folder that exists."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text!r}")
+    return path
 
 
 def _whole_number(minimum, maximum=None):

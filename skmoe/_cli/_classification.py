@@ -71,3 +71,7 @@ class ClassificationTask:
             (f"{accuracy:.3f}", f"{mixture.classes_[share.argmax()]} ({share.max():.0%})")
             for accuracy, share in zip(accuracies, shares, strict=True)
         ]
+
+    def best_expert(self, experts):
+        """Return the line of the most accurate expert."""
+        return max(experts, key=lambda line: float(line.cells[0]))

@@ -69,3 +69,7 @@ class RegressionTask:
             (f"{spread:.4g}", f"{mean:.4g}")
             for spread, mean in zip(mixture.dispersion_, means, strict=True)
         ]
+
+    def best_expert(self, experts):
+        """Return the line of the expert with the smallest spread."""
+        return min(experts, key=lambda line: float(line.cells[0]))

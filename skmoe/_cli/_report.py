@@ -25,23 +25,28 @@ def print_scores(task, results):
     print(_score_line("model", task.error_name, "log-score", "fit s", "predict s"), flush=True)
     complaints = []
     for name, scores, messages in results:
-        print(_score_line(name, *_score_cells(scores)), flush=True)
+        print(_score_line(name, *score_cells(scores)), flush=True)
         complaints += [f"{name}: {message}" for message in messages]
     print()
-    _print_wrapped(
+    _print_wrapped(score_notes(task))
+    print_complaints(complaints)
+    print(flush=True)
+
+
+def score_notes(task):
+    """Return what the columns of scores mean."""
+    return (
         f"{task.error_name}: {task.error_meaning}, mean +- standard deviation over folds, lower is "
         f"better. log-score: {task.log_score_meaning}, higher is better; - where a model predicts "
         "a point only. Seconds are per fold, on one thread."
     )
-    print_complaints(complaints)
-    print(flush=True)
 
 
 def _score_line(name, error, log_score, fit_seconds, predict_seconds):
     return f"{name:<25}{error:>20}{log_score:>13}{fit_seconds:>11}{predict_seconds:>12}"
 
 
-def _score_cells(scores):
+def score_cells(scores):
     """Return the cells of one model from its `FoldScore` list."""
     errors = [score.error for score in scores]
     log_scores = [score.log_score for score in scores]

@@ -1,0 +1,195 @@
+"""One page that can be sent to a colleague: scores, who handles what, and pictures."""
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from skmoe.inspection import (
+    ConvergenceDisplay,
+    ExpertUsageDisplay,
+    GateDisplay,
+    PredictiveDensityDisplay,
+    expert_rules,
+)
+
+from ._errors import UsageError
+from ._preprocessing import readable_names
+from ._report import score_cells, score_notes
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
+       color: #222; background: #fff; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { padding: .3em .8em; border-bottom: 1px solid #ccc; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 1.5em 0; } img { max-width: 100%; height: auto; }
+figcaption, .note { color: #555; font-size: .9em; }
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one problem.
+
+    Attributes
+    ----------
+    problem : Problem
+    task : RegressionTask or ClassificationTask
+    folds : int
+    results : list of (str, list of FoldScore, list of str)
+        What `cross_validate` yields.
+    pipeline : fitted Pipeline
+    experts : list of ExpertLine
+    complaints : list of str
+    """
+
+    problem: Any
+    task: Any
+    folds: int
+    results: list
+    pipeline: Any
+    experts: list
+    complaints: list
+
+
+def write_report(path, sections):
+    """Write the page.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is missing, or the file cannot be written.
+    """
+    try:
+        body = "\n".join(_section(section) for section in sections)
+    except ImportError as error:
+        raise UsageError(f"--report draws pictures: {error}") from error
+    page = _page("Mixtures of experts compared", body)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _page(title, body):
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n"
+        "</html>\n"
+    )
+
+
+def _section(section):
+    problem = section.problem
+    n_rows, n_features = problem.X.shape
+    size = f"{problem.task}, {n_rows} rows, {n_features} features, {section.folds} folds"
+    return "\n".join(
+        [
+            f"<h2>{escape(problem.title)}</h2>",
+            _paragraph(size),
+            _list(problem.notes, "note"),
+            "<h3>How well models predict rows they have not seen</h3>",
+            _scores(section),
+            "<h3>Who handles what</h3>",
+            _list(_words(section)),
+            _experts(section),
+            *_figures(section),
+            _list(section.complaints, "note"),
+        ]
+    )
+
+
+def _paragraph(text):
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _list(items, kind=""):
+    if not items:
+        return ""
+    lines = "".join(f"<li>{escape(str(item))}</li>" for item in items)
+    return f'<ul class="{kind}">{lines}</ul>'
+
+
+def _table(header, body):
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _scores(section):
+    header = ("model", section.task.error_name, "log-score", "fit s", "predict s")
+    body = [(name, *score_cells(scores)) for name, scores, _ in section.results]
+    complaints = [f"{name}: {text}" for name, _, texts in section.results for text in texts]
+    return _table(header, body) + _paragraph(score_notes(section.task)) + _list(complaints, "note")
+
+
+def _words(section):
+    """A sentence for each expert, the largest first."""
+    problem = section.problem
+    rules = expert_rules(section.pipeline, problem.X, feature_names=problem.names)
+    best = section.task.best_expert(section.experts)
+    return [
+        str(rules[line.number - 1]) + ("; smallest error" * (line is best))
+        for line in section.experts
+    ]
+
+
+def _experts(section):
+    header = ("expert", "share", *section.task.expert_headings)
+    names = list(section.pipeline[-1].named_experts_)
+    body = [(names[line.number - 1], f"{line.share:.0%}", *line.cells) for line in section.experts]
+    return _table(header, body) + _paragraph(section.task.expert_meaning + ".")
+
+
+# Pictures ----------------------------------------------------------------------------------
+
+
+def _figures(section):
+    """Yield pictures of the fitted mixture."""
+    preprocessing, mixture = section.pipeline[0], section.pipeline[-1]
+    Z = preprocessing.transform(section.problem.X)
+    yield _figure(ConvergenceDisplay.from_estimator(mixture), "How EM climbed")
+    yield _figure(
+        ExpertUsageDisplay.from_estimator(mixture, Z), "How much the experts are used, and how"
+    )
+    names = readable_names(preprocessing, section.problem)
+    # Numbers, which come first, have a range to be drawn over.
+    weights = _spread_of_gate(mixture, Z)[preprocessing.output_indices_["numbers"]]
+    if not weights.any():
+        return
+    feature = int(np.argmax(weights))
+    kinds = [(GateDisplay, "Who handles which values of")]
+    if section.problem.task == "regression":
+        kinds.append((PredictiveDensityDisplay, "What is said of the target along"))
+    for kind, caption in kinds:
+        display = kind.from_estimator(mixture, Z, feature)
+        display.ax_.set_xlabel(f"{names[feature]}, in standard deviations from its mean")
+        yield _figure(display, f"{caption} {names[feature]}, all else at its mean")
+
+
+def _spread_of_gate(mixture, Z):
+    """How much each column moves the gate, per standard deviation."""
+    coef = mixture.gate_.coef_
+    return (coef - coef.mean(axis=0)).std(axis=0) * Z.std(axis=0)
+
+
+def _figure(display, caption):
+    """A picture that is part of the page."""
+    import matplotlib.pyplot as plt
+
+    file = io.BytesIO()
+    display.figure_.savefig(file, format="png", dpi=110, bbox_inches="tight")
+    plt.close(display.figure_)
+    data = base64.b64encode(file.getvalue()).decode()
+    text = escape(caption)
+    return (
+        f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
