@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 
 import skmoe._design
+import skmoe._training
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor, _sparse
 from skmoe._design import DenseDesign, SparseDesign, View
 from skmoe._features import numeric_features
@@ -67,7 +68,7 @@ def target(name, y):
 def mixture(name, left, **params):
     start = np.where(left[:, None], [[0.9, 0.1]], [[0.1, 0.9]])
     settings = {"init": start, "n_experts": 2, "tol": 1e-10, "max_iter": 500, "cv": None}
-    return clone(MIXTURES[name]).set_params(**settings, **params)
+    return clone(MIXTURES[name]).set_params(**(settings | params))
 
 
 # The same fits -------------------------------------------------------------------------------
@@ -111,13 +112,10 @@ def test_dense_single_precision_fits_are_those_of_the_same_numbers(name, table):
 def test_units_out_of_range_are_units(unit, table, only_sparse):
     X, y, left = table
     scale = np.array([unit, 1.0, 1.0 / unit, 1.0, unit, 1.0])
-    expected = mixture("linear", left).fit(sparse.csr_array(X), y)
-    for gate in ("softmax", "gaussian"):
-        params = {"gate": GaussianGate("diag") if gate == "gaussian" else SoftmaxGate()}
-        expected = mixture("linear", left).set_params(**params).fit(sparse.csr_array(X), y)
-        found = mixture("linear", left).set_params(**params).fit(sparse.csr_array(X * scale), y)
-        moved = found.gate_proba(sparse.csr_array(X * scale))
-        assert_allclose(moved, expected.gate_proba(sparse.csr_array(X)), atol=1e-6)
+    plain, moved = sparse.csr_array(X), sparse.csr_array(X * scale)
+    for name in ("linear", "diag"):
+        expected, found = mixture(name, left).fit(plain, y), mixture(name, left).fit(moved, y)
+        assert_allclose(found.gate_proba(moved), expected.gate_proba(plain), atol=1e-6)
 
 
 # Designs -------------------------------------------------------------------------------------
@@ -227,6 +225,21 @@ def test_more_coefficients_than_rows_get_one_start(rng):
     X, y, _ = text(rng, 1000, 2000)
     model = MixtureOfExpertsClassifier(n_experts=2, random_state=0, max_iter=3).fit(X, y)
     assert [start["kind"] for start in model.starts_] == ["kmeans"]
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+def test_too_many_parameters_are_not_accelerated(table, monkeypatch):
+    X, y, left = table
+    y = target("logistic", y)
+    plain = mixture("logistic", left, accelerate=False, max_iter=30).fit(X, y)
+    faster = mixture("logistic", left, max_iter=30).fit(X, y)
+    monkeypatch.setattr(skmoe._training, "MOST_PACKED", 2 * (3 + 1) * 7 - 1)
+    found = mixture("logistic", left, max_iter=30).fit(X, y)
+    assert_array_equal(found.lower_bounds_, plain.lower_bounds_)
+    monkeypatch.setattr(skmoe._training, "MOST_PACKED", 2 * (3 + 1) * 7)
+    found = mixture("logistic", left, max_iter=30).fit(X, y)
+    assert_array_equal(found.lower_bounds_, faster.lower_bounds_)
+    assert len(faster.lower_bounds_) < 30 or faster.lower_bound_ > plain.lower_bound_
 
 
 # Memory --------------------------------------------------------------------------------------
