@@ -438,7 +438,7 @@ class MixtureOfExpertsRegressor(LargeMixin, PartialFitMixin, RegressorMixin, Bas
     def _class_weights(self, y, weights):
         return weights
 
-    def _check_classes(self, y, classes):
+    def _check_classes(self, classes):
         raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
 
     def _may_begin_with(self, y):

@@ -32,8 +32,11 @@ __all__ = [
 ]
 
 
-def as_numeric(X):
-    """Return X as finite float64 values, CSR where it is sparse, copied only where it must be."""
+def as_numeric(X, dtype=np.float64):
+    """Return X as finite numbers, CSR where it is sparse, copied only where it must be.
+
+    They are of the type `dtype`; of several the first, where X has none of them.
+    """
     # The check adds all numbers up first; where that overflows it looks at each.
     with np.errstate(over="ignore", invalid="ignore"):
-        return check_array(X, accept_sparse="csr", dtype=np.float64, input_name="X")
+        return check_array(X, accept_sparse="csr", dtype=dtype, input_name="X")
