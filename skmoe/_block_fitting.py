@@ -13,9 +13,8 @@ from ._survey import survey
 from ._units import Rows
 from ._widening import stretched, widened
 from .em._blocks import Fold, curvature_stride
-from .experts import is_batched, is_linear, is_logistic
+from .experts import is_batched
 from .gates import GaussianGate, SoftmaxGate
-from .responses import Gaussian
 
 #: Experts whose M-step under a law needs only sums over rows, by what they minimise.
 _EXPERTS = {
@@ -29,29 +28,6 @@ _LARGEST_SYSTEM = 4096
 
 #: Rows on which starts are tried.
 SOME_ROWS = 2**16
-
-
-def misfit(parts, labels=False):
-    """Say which of the parts needs all rows at once; None where blocks will do.
-
-    Parameters
-    ----------
-    parts : Parts
-    labels : bool
-        Whether y are labels.
-    """
-    template = parts.named[0][1]
-    alike = parts.clones and parts.specialize and len(parts.named) > 1
-    if not (alike and (is_logistic if labels else is_linear)(template)):
-        kinds = "LogisticRegression" if labels else "LinearRegression or Ridge"
-        return f"experts must be two or more clones of {kinds}; got {template!r}"
-    if type(parts.gate) is not SoftmaxGate or parts.gate.balance:
-        return f"the gate must be SoftmaxGate without balance; got {parts.gate!r}"
-    if labels:
-        return None
-    if type(parts.law) is not Gaussian or parts.law.dispersion != "constant":
-        return f"the response must be Gaussian with constant dispersion; got {parts.law!r}"
-    return None
 
 
 def needs_all_rows(parts, labels):

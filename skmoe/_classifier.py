@@ -384,18 +384,17 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         present = mass > 0
         return np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
 
-    def _check_classes(self, y, classes):
-        """Refuse a first batch that lacks one of the labels, or has others."""
-        expected, found = np.unique(classes), np.unique(y)
-        if not np.array_equal(expected, found):
+    def _check_classes(self, classes):
+        """Refuse labels other than those of the first batch."""
+        known, given = getattr(self, "classes_", None), np.unique(classes)
+        if known is not None and not np.array_equal(given, known):
             raise ValueError(
-                f"the first batch must have a row of each label in classes, {expected.tolist()}; "
-                f"got {found.tolist()}"
+                f"classes must be those of the first batch, {known.tolist()}; got {given.tolist()}"
             )
 
     def _may_begin_with(self, y):
-        """Whether a model can begin anew with labels: only where none is missing."""
-        return len(np.unique(y)) == len(self.classes_)
+        """Whether a model can begin anew with labels: only where none of the last is missing."""
+        return bool(np.isin(self.learned_.recent[1], y).all())
 
     def _target(self, y, weights):
         classes, codes = np.unique(y, return_inverse=True)

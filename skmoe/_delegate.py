@@ -218,6 +218,36 @@ def _fit(estimator, X, y, weights, offset, params):
     return estimator.fit(read_only(X), read_only(y), **params)
 
 
+def learns_weighted_batches(estimator):
+    """Tell whether an estimator has a ``partial_fit`` that takes sample weights."""
+    method = getattr(estimator, "partial_fit", None)
+    return method is not None and "sample_weight" in inspect.signature(method).parameters
+
+
+def teach_batch(estimator, X, y, weights, classes=None):
+    """Let an estimator learn from weighted rows, by its own ``partial_fit``.
+
+    Parameters
+    ----------
+    estimator : estimator for which `learns_weighted_batches` holds
+        Changed.
+    X : array or sparse matrix of shape (n, d)
+    y : ndarray of shape (n,) or (n, m)
+    weights : ndarray of shape (n,)
+        Rows of negligible weight are left out.
+    classes : ndarray of shape (n_classes,), optional
+        All labels, for a classifier.
+
+    Returns
+    -------
+    estimator
+        Itself.
+    """
+    rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
+    params = {"sample_weight": weights[rows]} | ({} if classes is None else {"classes": classes})
+    return estimator.partial_fit(read_only(take(X, rows)), read_only(y[rows]), **params)
+
+
 def _rows_of(value, rows, n):
     if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
         return take(value, rows)

@@ -27,6 +27,7 @@ from .experts import (
     LinearBank,
     LogisticBank,
     OutOfFold,
+    Pool,
     PooledBank,
     WrappedBank,
     make_batch,
@@ -100,21 +101,25 @@ class Fitting:
         log : list of dict
             What every start reached.
         """
-        with self.workers() as parallel:
-            return self._run(parallel, init, n_init, given, average)
+        with self.workers() as pool:
+            training, results, log = self._run(pool, init, n_init, given, average)
+            return training, [_settled(training.bank, result) for result in results], log
 
     @contextmanager
     def workers(self):
         """A pool of workers, whose death is an error that says so."""
         with Parallel(n_jobs=self.n_jobs) as parallel:
+            pool = Pool(parallel)
             try:
-                yield parallel
+                yield pool
             except BrokenProcessPool as error:
                 raise PartError(
                     "a worker process died while it fitted one of the experts "
                     f"{[name for name, _ in self.parts.named]}: it ran out of memory, was killed "
                     "or crashed; n_jobs=1 shows where"
                 ) from error
+            finally:
+                pool.close()
 
     def sized(self, n_experts):
         """The same with another number of clones of the one expert."""
@@ -125,7 +130,7 @@ class Fitting:
         parts = self.parts.rows(rows, len(self.data.weights))
         return Fitting(self.data.rows(rows), parts, self.settings, self.n_jobs, self.rng)
 
-    def again(self, rows, resp, parallel):
+    def again(self, rows, resp, pool):
         """The training of some rows, and the state that EM ends in from given responsibilities.
 
         Parameters
@@ -134,13 +139,13 @@ class Fitting:
             Rows that hold whole units.
         resp : ndarray of shape (n, K)
             Of all rows.
-        parallel : joblib.Parallel
+        pool : Pool
         """
         fitting = self.on(rows)
         max_iter = min(self.settings.max_iter, AGAIN)
         fitting.settings = replace(self.settings, watch=Quiet(), max_iter=max_iter)
         given = "again", np.asfortranarray(resp[rows])
-        training, results, _ = fitting._run(parallel, "auto", 1, given, 1)
+        training, results, _ = fitting._run(pool, "auto", 1, given, 1)
         return training, results[0].state
 
     @property
@@ -149,8 +154,8 @@ class Fitting:
         top_k = self.settings.top_k
         return top_k if top_k is not None and top_k < len(self.parts.components) else None
 
-    def _run(self, parallel, init, n_init, given, average):
-        training = self.training(parallel)
+    def _run(self, pool, init, n_init, given, average):
+        training = self.training(pool)
         units, n_experts = self.data.units, len(self.parts.components)
         if n_experts == 1:
             given = "single", np.ones((len(units.weights), 1))
@@ -189,7 +194,7 @@ class Fitting:
         most = min(MOST_AUTO_STARTS, 12 * (training.n_experts - 1))
         return int(np.clip(_WORK // work, AUTO_STARTS, most))
 
-    def training(self, parallel):
+    def training(self, pool):
         """The mixture that is to be fitted, on the training rows."""
         data, parts, target = self.data, self.parts, self.data.target
         n_experts = len(parts.components)
@@ -211,7 +216,7 @@ class Fitting:
             bank = self._batch(honesty, expert_view, n_experts)
         else:
             offset = self.rng.uniform()
-            rest = parts.named, expert_view, target, parallel, offset, parts.params, honesty
+            rest = parts.named, expert_view, target, pool, offset, parts.params, honesty
             fits = [number for _, number in parts.components]
             bank = WrappedBank(*rest) if parts.specialize else PooledBank(*rest, fits=fits)
         law = self._law(expert_view)
@@ -290,6 +295,15 @@ class Fitting:
         for number, seed in enumerate(seeds):
             kind = KINDS[init][number % len(KINDS[init])]
             yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
+
+
+def _settled(bank, result):
+    """A run with no expert left to be fitted in the end, while there are workers to fit them."""
+    if not hasattr(bank, "settle"):
+        return result
+    parameters = result.state.parameters
+    parameters = replace(parameters, experts=bank.settle(parameters.experts))
+    return replace(result, state=replace(result.state, parameters=parameters))
 
 
 def make_folds(cv, X, weights, units, specialize):

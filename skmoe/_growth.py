@@ -117,8 +117,8 @@ def grow(fitting, assemble):
     path : list of dict
         What is to be known of each mixture.
     """
-    with fitting.workers() as parallel:
-        growth = Growth(fitting.sized, bic, parallel)
+    with fitting.workers() as pool:
+        growth = Growth(fitting.sized, bic, pool)
         first = growth.first()
         if not np.isnan(first.value):
             best, path = growth.run(first)
@@ -126,11 +126,11 @@ def grow(fitting, assemble):
         units, data = fitting.data.units, fitting.data
         held = unit_folds(data.X, data.weights, units, _HELD_OUT) == 0
         judge = HeldOut(data.rows(np.flatnonzero(held)), assemble)
-        growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, parallel)
+        growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, pool)
         best, path = growth.run(growth.first())
         model = assemble(best.training, best.result)
         resp = model.responsibilities(data.X, data.target.raw, units.labels_of_rows)
-        training = fitting.sized(best.training.n_experts).training(parallel)
+        training = fitting.sized(best.training.n_experts).training(pool)
         search = Search(training, training, fitting.settings)
         result = search.best_of_full([("grown", units.mean(resp))], drawn=False)[0]
         return training, result, search.log, path
@@ -146,11 +146,11 @@ class Growth:
     judge : callable
         Maps a training and a result to the criterion, lower is better, and a dict of what is to
         be known of the mixture.
-    parallel : joblib.Parallel
+    pool : Pool
     """
 
-    def __init__(self, make, judge, parallel):
-        self.make, self.judge, self.parallel = make, judge, parallel
+    def __init__(self, make, judge, pool):
+        self.make, self.judge, self.pool = make, judge, pool
 
     def run(self, first):
         """Grow from a single expert.
@@ -208,7 +208,7 @@ class Growth:
     def _fitted(self, n_experts, starts, began):
         """Fit from the best of the starts that a new training is given, and judge."""
         fitting = self.make(n_experts)
-        training = fitting.training(self.parallel)
+        training = fitting.training(self.pool)
         search = Search(training, training, fitting.settings, finalists=_FINALISTS)
         drawn = starts(training)
         if len(drawn) == 1 or not training.cheap:

@@ -3,21 +3,22 @@
 import copy
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
-from ._block_fitting import misfit
 from ._design import View
 from ._inputs import check_weights, check_X, keep_rows
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._sklearn import as_numeric
-from ._stream import Batch, Stream
+from ._stream import Batch, Stream, refusal, solved_at_once, with_unseen
 from ._survey import Units
 from ._target import Labels, Target
 
@@ -40,7 +41,7 @@ class Learned:
         Of the columns that each side sees in the first batch; those of y with the experts'.
     stream : Stream
     recent : tuple of ndarray
-        X as numbers, y and weights of the last rows.
+        X as numbers, dense or sparse, y and weights of the last rows.
     """
 
     gate: Units
@@ -51,7 +52,7 @@ class Learned:
     def with_batch(self, stream, X, y, weights):
         """After a batch: its stream, and the last rows."""
         pairs = zip(self.recent, (X, y, weights), strict=True)
-        recent = tuple(np.concatenate(pair)[-RECENT_ROWS:] for pair in pairs)
+        recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
         return replace(self, stream=stream, recent=recent)
 
 
@@ -62,7 +63,7 @@ def _learns_by_batches(estimator):
         parts = estimator._resolve_parts(np.random.RandomState(0))
     except (ValueError, TypeError):
         return True  # the method itself says what is wrong
-    refused = misfit(parts, estimator._has_labels)
+    refused = refusal(parts, estimator._has_labels)
     if estimator.average != 1:
         refused = f"average must be 1; got {estimator.average}"
     if refused is not None:
@@ -85,14 +86,22 @@ class PartialFitMixin:
         another regime: the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to
         the last 4096 rows takes its place if it predicts the next batch clearly better.
 
+        An expert that is not solved for gets one call of its own ``partial_fit`` a batch, with
+        responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
+        Dispersions and gate learn from decayed sums, and from its errors before the call, so
+        that an expert that learns its rows by heart cannot fool them. Such experts, neural
+        networks, get no fits to the last rows, which would cost more than all else.
+
         Parameters
         ----------
-        X : array-like or data frame of shape (n, n_features)
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
             Numbers.
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
         classes : array-like of shape (n_classes,), optional
-            Of a classifier: all labels, for the first batch to be checked for them.
+            Of a classifier: all labels; by default those of the first batch. One that the first
+            batch lacks begins with a probability near 0.001, the same everywhere: each row
+            stands for it with so much of its weight.
 
         Returns
         -------
@@ -106,11 +115,15 @@ class PartialFitMixin:
         AttributeError
             If a part cannot learn so: it takes two or more clones of ``LinearRegression`` or
             ``Ridge`` under a Gaussian response with constant dispersion, or of
-            ``LogisticRegression``, a ``SoftmaxGate`` and ``average=1``.
+            ``LogisticRegression``, or any estimators whose ``partial_fit`` takes
+            `sample_weight`, a ``SoftmaxGate`` and ``average=1``.
         ValueError
-            If the first batch lacks a label, or rows are no numbers.
+            If y has a label that is not in `classes`, `classes` are not those of the first
+            batch, or rows are no numbers.
         """
         self._validate_params()
+        if classes is not None:
+            self._check_classes(classes)
         draft = copy.copy(self)
         if not self.__sklearn_is_fitted__():
             draft._begin(X, y, sample_weight, classes)
@@ -123,10 +136,28 @@ class PartialFitMixin:
 
     def _begin(self, X, y, sample_weight, classes):
         """Fit to the first batch."""
-        if classes is not None:
-            self._check_classes(y, classes)
-        self.fit(X, y, sample_weight)
+        if classes is None:
+            self.fit(X, y, sample_weight)
+        else:
+            self._begin_with(X, y, sample_weight, np.unique(classes))
         self._look_around(X, y, sample_weight)
+
+    def _begin_with(self, X, y, sample_weight, classes):
+        """Fit to a first batch that may lack labels."""
+        y = self._check_y(y)
+        check_consistent_length(X, y)
+        weights = check_weights(sample_weight, X)
+        X, y, weights = keep_rows(np.flatnonzero(weights > 0), len(y), X, y, weights)
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold labels in classes, {classes.tolist()}; got also {unknown.tolist()}"
+            )
+        weights = self._class_weights(y, weights)
+        # They are in the weights now; "balanced" would raise those of labels that are missing.
+        class_weight, self.class_weight = self.class_weight, None
+        self.fit(*with_unseen(X, y, weights, classes))
+        self.class_weight = class_weight
 
     def _look_around(self, X, y, sample_weight):
         """Sum up a batch under the fitted model."""
@@ -137,27 +168,33 @@ class PartialFitMixin:
 
     def _learned_from(self, model, X, y, weights):
         """What to go on from after a fit of `model` to these rows."""
-        gate = _units(select(X, self.gate_columns_), y, weights, self._has_labels)
-        experts = _units(select(X, self.expert_columns_), y, weights, self._has_labels)
-        stream = Stream.of(model, self._batch(gate, experts, X, y, weights))
-        return Learned(gate, experts, stream, (_dense(X), y, weights))
+        recent = _numbers(X), y, weights
+        if self._has_labels:
+            X, y, weights = with_unseen(X, y, weights, self.classes_)
+        named = self._resolve_parts(np.random.RandomState(0)).named
+        solved = solved_at_once(named[0][1], self._has_labels)
+        seen = select(X, self.expert_columns_) if solved else None
+        experts = _units(seen, y, weights, self._has_labels)
+        gate = _units(select(X, self.gate_columns_), y, weights, True)
+        stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
+        return Learned(gate, experts, stream, recent)
 
     def _go_on(self, X, y, sample_weight):
         """Learn a further batch."""
         known, given = self.learned_, (X, y, sample_weight)
         X, y, weights = self._batch_of(X, y, sample_weight)
-        if not len(X):
+        if not len(y):
             return
         batch = self._batch(known.gate, known.experts, X, y, weights)
         resp, scores = known.stream.expect(batch, self.top_k)
         history = self.lower_bounds_
         if known.stream.is_surprised(batch, scores) and self._may_begin_with(y):
-            self._begin(*given, None)
+            self._begin(*given, getattr(self, "classes_", None))
         else:
-            if known.stream.n_batches in SECOND_LOOKS:
+            if known.stream.n_batches in SECOND_LOOKS and known.stream.experts.cheap:
                 known, batch, resp, scores = self._looked_again(X, y, batch, resp, scores)
             stream = known.stream.learned(batch, resp, scores)
-            self.learned_ = known.with_batch(stream, _dense(X), y, weights)
+            self.learned_ = known.with_batch(stream, _numbers(X), y, weights)
             self._store_stream(batch)
         self._record(np.append(history, np.average(scores, weights=weights)))
 
@@ -173,7 +210,7 @@ class PartialFitMixin:
             other.fit(*known.recent)
         if self._has_labels and not np.array_equal(other.classes_, self.classes_):
             return known, batch, resp, scores
-        gain = other.score_samples(_dense(X), y) - scores
+        gain = other.score_samples(_numbers(X), y) - scores
         mean = np.average(gain, weights=weights)
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
         if mean <= _CLEARLY * error:
@@ -197,11 +234,8 @@ class PartialFitMixin:
     def _batch(self, gate, experts, X, y, weights):
         """The batch in the units of the first."""
         views = [
-            View.of(seen, weights, units.design(_dense(seen)))
-            for units, seen in [
-                (gate, select(X, self.gate_columns_)),
-                (experts, select(X, self.expert_columns_)),
-            ]
+            _Seen(select(X, columns), weights, units)
+            for units, columns in [(gate, self.gate_columns_), (experts, self.expert_columns_)]
         ]
         if self._has_labels:
             target = Labels(y, self._known_y(X, y), self.classes_)
@@ -232,14 +266,40 @@ class PartialFitMixin:
         self.stop_reason_ = "partial_fit goes on with the next batch"
 
 
+class _Seen(View):
+    """Rows of a batch, in the units of the first."""
+
+    def __init__(self, X, weights, units):
+        super().__init__(X, weights)
+        self.units = units
+
+    @cached_property
+    def design(self):
+        """The standardised design, made when first asked for."""
+        return self.units.design(_dense(self.X))
+
+
 def _units(X, y, weights, labels):
-    mean, scale, constant = weighted_location_scale(_dense(X), weights)
+    """Units of the columns of X, unless it is None, and of y, unless it holds labels."""
+    of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
     if labels:
-        return Units(mean, scale, constant, None, None)
+        return Units(*of_X, None, None)
     target = Target.of(y, weights)
-    return Units(mean, scale, constant, target.mean, target.scale)
+    return Units(*of_X, target.mean, target.scale)
 
 
 def _dense(X):
     X = as_numeric(X)
     return X.toarray() if hasattr(X, "toarray") else X
+
+
+def _numbers(X):
+    """X as numbers of its own precision, dense or sparse."""
+    return as_numeric(X, (np.float64, np.float32))
+
+
+def _stacked(first, second):
+    """Rows of both."""
+    if sparse.issparse(first):
+        return sparse.vstack([first, second], format="csr")
+    return np.concatenate([first, second])

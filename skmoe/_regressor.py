@@ -442,7 +442,7 @@ class MixtureOfExpertsRegressor(PartialFitMixin, RegressorMixin, BaseMixtureOfEx
     def _class_weights(self, y, weights):
         return weights
 
-    def _check_classes(self, y, classes):
+    def _check_classes(self, classes):
         raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
 
     def _may_begin_with(self, y):

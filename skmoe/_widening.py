@@ -98,10 +98,10 @@ def _held_out(fitting, training, states):
     found = []
     # Rows that are all alike make one fold, and leave none to learn from.
     numbers = np.unique(fold) if fold.any() else []
-    with fitting.workers() as parallel:
+    with fitting.workers() as pool:
         for number in numbers:
             rest, rows = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            others = [fitting.again(rest, each, parallel) for each in resp]
+            others = [fitting.again(rest, each, pool) for each in resp]
             part = data.rows(rows)
             said = [_said(part, fitting, *other) for other in others]
             found.append(HeldOut(part, law, said, [_at(part, law, training, s) for s in spreads]))

@@ -240,9 +240,12 @@ def test_a_wrong_parameter_is_named():
 
 def test_labels_are_checked():
     X, y = table("labels", 600, seed=0)
-    with pytest.raises(ValueError, match="must have a row of each label in classes"):
-        make("labels").partial_fit(X, y, classes=[0, 1, 2, 3])
+    with pytest.raises(ValueError, match=r"labels in classes, \[0, 1\]; got also \[2\]"):
+        make("labels").partial_fit(X, y, classes=[0, 1])
     model = make("labels").partial_fit(X, y, classes=[2, 1, 0])
+    assert_array_equal(model.predict(X), make("labels").partial_fit(X, y).predict(X))
+    with pytest.raises(ValueError, match=r"those of the first batch, \[0, 1, 2\]; got \[0, 1\]"):
+        model.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="labels known from fit; got also"):
         model.partial_fit(X, y + 1)
     with pytest.raises(ValueError, match="classes must be None"):

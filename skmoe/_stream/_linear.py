@@ -32,6 +32,9 @@ class LinearStream:
     dispersion: np.ndarray
     moments: Any = None
 
+    #: Whether a fit to the last rows costs little.
+    cheap = True
+
     @classmethod
     def of(cls, model, design, target):
         """Those of a fitted mixture."""
@@ -42,6 +45,11 @@ class LinearStream:
         coef = design.from_raw(coef / scale[:, None], (intercept - target.mean) / scale)
         dispersion = model.dispersion_.reshape(len(experts), -1) / scale
         return cls(experts[0], model.response_, coef, dispersion)
+
+    @staticmethod
+    def seen(view):
+        """What of a batch they look at."""
+        return view.design
 
     def log_density(self, design, target):
         """Log-densities (n, K) of a batch, standardised."""

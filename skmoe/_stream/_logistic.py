@@ -24,6 +24,9 @@ class LogisticStream:
     template: Any
     softmax: Softmax
 
+    #: Whether a fit to the last rows costs little.
+    cheap = True
+
     @classmethod
     def of(cls, model, view, target):
         """Those of a fitted mixture."""
@@ -36,6 +39,11 @@ class LogisticStream:
             intercept = np.concatenate([-intercept, intercept], axis=1) / 2
         coef = view.design.from_raw(coef, intercept)
         return cls(model.experts_[0], Softmax(coef, bank.problem.ridge))
+
+    @staticmethod
+    def seen(view):
+        """What of a batch they look at."""
+        return view.design
 
     def log_density(self, design, target):
         """Log-probabilities (n, K) of each row's own class."""

@@ -9,6 +9,8 @@ from ..em._engine import e_step
 from ._gate import GateStream
 from ._linear import LinearStream
 from ._logistic import LogisticStream
+from ._parts import solved_at_once
+from ._wrapped import WrappedStream
 
 #: A batch's share is the number of batches so far to this power, and no less than so much.
 _POWER = -0.6
@@ -64,7 +66,7 @@ class Stream:
     Attributes
     ----------
     gate : GateStream
-    experts : LinearStream or LogisticStream
+    experts : LinearStream, LogisticStream or WrappedStream
     usual : Usual or None
     n_batches : int
     usage : ndarray of shape (K,)
@@ -78,26 +80,34 @@ class Stream:
     usage: np.ndarray
 
     @classmethod
-    def of(cls, model, batch):
-        """Return the stream of a mixture that has been fitted to a batch."""
+    def of(cls, model, named, batch):
+        """Return the stream of a mixture that has been fitted to a batch.
+
+        Parameters
+        ----------
+        model : fitted mixture
+        named : list of (str, estimator)
+            Its experts, unfitted.
+        batch : Batch
+        """
         gate = GateStream.of(model.gate_, batch.gate.design)
-        if hasattr(batch.target, "codes"):
-            experts = LogisticStream.of(model, batch.experts, batch.target)
-        else:
-            experts = LinearStream.of(model, batch.experts.design, batch.target)
+        experts = _experts(model, named, batch)
         stream = cls(gate, experts, None, 1, np.zeros(model.n_experts_))
         resp, _ = stream.expect(batch, model.top_k)
         return replace(
             stream,
             gate=gate.learned(batch.gate.design, resp, batch.weights, None),
-            experts=experts.learned(batch.experts.design, batch.target, resp, batch.weights, None),
+            experts=experts.learned(
+                experts.seen(batch.experts), batch.target, resp, batch.weights, None
+            ),
             usage=batch.weights @ resp / batch.weights.sum(),
         )
 
     def expect(self, batch, top_k):
         """Responsibilities (n, K) and log-scores (n,) of a batch, before it is learned."""
         log_gate = self.gate.log_proba(batch.gate.design)
-        log_density = self.experts.log_density(batch.experts.design, batch.target)
+        seen = self.experts.seen(batch.experts)
+        log_density = self.experts.log_density(seen, batch.target)
         resp, scores = e_step(log_gate, np.asfortranarray(log_density), top_k)
         return resp, scores - batch.target.log_scale
 
@@ -115,10 +125,21 @@ class Stream:
         score = float(np.average(scores, weights=batch.weights))
         usual = Usual(score, 0.0) if self.usual is None else self.usual.with_score(score, rate)
         usage = batch.weights @ resp / batch.weights.sum()
+        seen = self.experts.seen(batch.experts)
         return Stream(
             self.gate.learned(batch.gate.design, resp, batch.weights, rate),
-            self.experts.learned(batch.experts.design, batch.target, resp, batch.weights, rate),
+            self.experts.learned(seen, batch.target, resp, batch.weights, rate),
             usual,
             self.n_batches + 1,
             (1 - rate) * self.usage + rate * usage,
         )
+
+
+def _experts(model, named, batch):
+    """The experts of a fitted mixture, as they go on learning."""
+    labels = hasattr(batch.target, "codes")
+    if not solved_at_once(named[0][1], labels):
+        return WrappedStream.of(model, named, batch.target)
+    if labels:
+        return LogisticStream.of(model, batch.experts, batch.target)
+    return LinearStream.of(model, batch.experts.design, batch.target)

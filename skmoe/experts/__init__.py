@@ -9,6 +9,7 @@ from ._honest import Honesty, InSample, OutOfFold, rows_of
 from ._linear import LinearBank, LinearState, is_linear
 from ._logistic import LogisticBank, is_logistic
 from ._penalty import fitted_penalty
+from ._pool import Pool
 from ._wrapped import PooledBank, WrappedBank
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "LinearState",
     "LogisticBank",
     "OutOfFold",
+    "Pool",
     "PooledBank",
     "WrappedBank",
     "count_parameters",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from sklearn.utils.parallel import delayed
+from sklearn.frozen import FrozenEstimator
 
 from .._delegate import is_rigid
 from .._errors import naming
@@ -19,8 +19,8 @@ class WrappedBank:
     named : list of (str, estimator)
     view : View of n rows
     target : Target or Labels
-    parallel : joblib.Parallel
-        One pool for the whole fit.
+    pool : Pool
+        One for the whole fit.
     offset : float
         Where the resampling of experts without sample weights begins.
     params : dict of str to dict
@@ -31,13 +31,14 @@ class WrappedBank:
 
     cheap = False
 
-    def __init__(self, named, view, target, parallel, offset, params, honesty):
-        self.view, self.target, self.parallel = view, target, parallel
+    def __init__(self, named, view, target, pool, offset, params, honesty):
+        self.view, self.target, self.pool = view, target, pool
         self.lessons = [
             Lesson(name, estimator, view.X, target, offset, params.get(name, {}))
             for name, estimator in named
         ]
         self.ways = [honesty.way(estimator) for _, estimator in named]
+        self._board = pool.board(list(zip(self.lessons, self.ways, strict=True)))
 
     @property
     def trusting(self):
@@ -69,14 +70,10 @@ class WrappedBank:
             for k, old in enumerate(new)
             if old is None or (alive[k] and self._changed(k, old, weights[:, k]))
         ]
-        jobs = (
-            delayed(self.ways[k].fit)(
-                self.lessons[k], np.ascontiguousarray(weights[:, k]), own_rows, new[k]
-            )
-            for k in changed
-        )
-        for k, expert in zip(changed, self.parallel(jobs), strict=True):
-            new[k] = expert
+        jobs = {k: (np.ascontiguousarray(weights[:, k]), own_rows, _light(new[k])) for k in changed}
+        for k, expert in self.pool.run(_fit, self._board, jobs).items():
+            frozen = isinstance(self.lessons[k].estimator, FrozenEstimator)
+            new[k] = replace(expert, weights=None if frozen else jobs[k][0])
         return [
             self._for_the_end(k, expert, weights[:, k]) if alive[k] else expert
             for k, expert in enumerate(new)
@@ -122,9 +119,9 @@ class WrappedBank:
         list of FittedExpert
         """
         new = list(state)
-        rows = {k: np.flatnonzero(wanted[:, k]) for k in np.flatnonzero(wanted.any(axis=0))}
-        jobs = (delayed(_ask)(self.lessons[k], state[k], these) for k, these in rows.items())
-        for k, expert in zip(rows, self.parallel(jobs), strict=True):
+        asked = np.flatnonzero(wanted.any(axis=0)).tolist()
+        jobs = {k: (state[k], np.flatnonzero(wanted[:, k])) for k in asked}
+        for k, expert in self.pool.run(_ask, self._board, jobs).items():
             new[k] = expert
         return new
 
@@ -156,12 +153,18 @@ class WrappedBank:
         """The state that `strip` was given."""
         return state
 
+    def settle(self, state):
+        """The state with experts that are all fitted to all their rows."""
+        late = {k: (e.weights,) for k, e in enumerate(state) if e.estimator is None}
+        fitted = self.pool.run(_taught, self._board, late)
+        return [
+            replace(expert, estimator=fitted.get(k, expert.estimator))
+            for k, expert in enumerate(state)
+        ]
+
     def finish(self, state):
         """The fitted estimators of a state, each fitted to all its rows."""
-        late = [k for k, expert in enumerate(state) if expert.estimator is None]
-        jobs = (delayed(self.lessons[k].taught)(state[k].weights) for k in late)
-        fitted = dict(zip(late, self.parallel(jobs), strict=True))
-        return [fitted.get(k, expert.estimator) for k, expert in enumerate(state)]
+        return [expert.estimator for expert in self.settle(state)]
 
 
 class PooledBank(WrappedBank):
@@ -169,7 +172,7 @@ class PooledBank(WrappedBank):
 
     Parameters
     ----------
-    named, view, target, parallel, offset, params, honesty
+    named, view, target, pool, offset, params, honesty
         As of `WrappedBank`.
     fits : list of int, of K entries
         Number of the expert among `named` that each of the K components asks.
@@ -207,15 +210,37 @@ class PooledBank(WrappedBank):
         """The same experts."""
         return like
 
+    def settle(self, state):
+        """The state with experts that are all fitted to all rows; each is, once."""
+        self._fitted = super().settle(self._fitted)
+        return [self._fitted[number] for number in self.fits]
+
     def finish(self, state):
         """The fitted estimators; components that share a fit share the estimator."""
-        fitted = super().finish(self._fitted)
-        return [fitted[number] for number in self.fits]
+        return [expert.estimator for expert in self.settle(state)]
 
 
-def _ask(lesson, expert, rows):
+def _light(expert):
+    """What the next fit of an expert goes on from."""
+    if expert is None:
+        return None
+    return replace(expert, estimator=None, weights=None, answer=None, missing=None)
+
+
+def _fit(entry, weights, own_rows, old):
+    """Fit an expert and ask it, in a worker; the weights are known to who asked."""
+    lesson, way = entry
+    return replace(way.fit(lesson, weights, own_rows, old), weights=None)
+
+
+def _taught(entry, weights):
+    """Fit an expert to all rows; runs in a worker."""
+    return entry[0].taught(weights)
+
+
+def _ask(entry, expert, rows):
     """Ask a fitted expert about `rows` that are missing; runs in a worker."""
     missing = expert.missing.copy()
     missing[rows] = False
-    told = lesson.told(expert, expert.estimator, rows)
+    told = entry[0].told(expert, expert.estimator, rows)
     return replace(told, missing=missing if missing.any() else None)
