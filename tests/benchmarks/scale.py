@@ -17,8 +17,6 @@ from tests.benchmarks import _threads  # noqa: F401
 import json
 import subprocess
 import tempfile
-import threading
-import time
 import warnings
 from functools import partial
 
@@ -32,6 +30,7 @@ from skmoe._fold._linear import LinearForm
 from skmoe._fold._softmax import SoftmaxForm
 from skmoe._survey import survey
 from skmoe.responses import Gaussian
+from tests.benchmarks._memory import watched
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated
 
@@ -60,17 +59,8 @@ def fit(folder, n):
     y = np.memmap(folder / "y", np.float64, "r", shape=(n,))
     model = MixtureOfExpertsRegressor(n_experts=K, max_iter=10, tol=0, random_state=0)
     warnings.simplefilter("ignore", ConvergenceWarning)
-    peak, done = [0.0], threading.Event()
-    watch = threading.Thread(target=_watch, args=(peak, done))
-    watch.start()
-    start = time.perf_counter()
-    try:
-        model.fit(X, y)
-    finally:
-        elapsed = time.perf_counter() - start
-        done.set()
-        watch.join()
-    found = {"seconds": elapsed, "peak": peak[0], "iterations": model.n_iter_}
+    elapsed, peak = watched(lambda: model.fit(X, y))
+    found = {"seconds": elapsed, "peak": peak, "iterations": model.n_iter_}
     print(json.dumps(found | {"pass": _seconds_of_a_pass(X, y)}))
 
 
@@ -83,17 +73,6 @@ def _seconds_of_a_pass(X, y):
     forms = partial(SoftmaxForm, gate), partial(LinearForm, experts, np.ones((K, 1)))
     fold = BlockFold(chunks, units, moments)
     return fastest(lambda: fold.statistics(*forms, curvature=False), 3)
-
-
-def _watch(peak, done):
-    while not done.wait(0.01):
-        peak[0] = max(peak[0], _private())
-
-
-def _private():
-    """Private megabytes of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
 
 
 def _measured(folder, n):

@@ -2,7 +2,8 @@
 
 Run ``python -m tests.benchmarks.wrapped`` or ``python tests/benchmarks/wrapped.py``. Experts and
 gates are subclasses that note the time spent in their own ``fit``; what is left is the mixture's
-own work and the predictions that it asks for, and it counts against the mixture.
+own work and the predictions that it asks for, and it counts against the mixture. A second table
+compares two processes with one, and needs two idle cores.
 """
 
 import sys
@@ -25,10 +26,11 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsRegressor
 from skmoe.gates import ClassifierGate, SoftmaxGate
-from tests.benchmarks._timing import run_and_print, seconds, verdict
+from tests.benchmarks._timing import fastest, run_and_print, seconds, verdict
 from tests.golden.problems import simulated
 
 LIMIT = 1.15
+PARALLEL_LIMIT = 0.6
 ROWS = {True: 2_000, False: 20_000}
 
 
@@ -134,7 +136,32 @@ def _wrapped_row(label, n, cls, parameters, make_gate, settings):
     }  # fmt: skip
 
 
-TABLES = {"A fit over the gate and expert fits inside it": wrapped}
+def parallel(quick=False):
+    """One row for each number of processes, with the same forests."""
+    n, repeats = ROWS[quick], 1 if quick else 3
+    X, y, _ = simulated(n, 10, 4, seed=0)
+    rows = [_parallel_row(X, y, n_jobs, repeats) for n_jobs in (1, 2)]
+    ratio = rows[1]["fit, s"] / rows[0]["fit, s"]
+    rows[1] |= {"ratio": ratio, "limit": PARALLEL_LIMIT, "": verdict(ratio, PARALLEL_LIMIT)}
+    return rows
+
+
+def _parallel_row(X, y, n_jobs, repeats):
+    forest = RandomForestRegressor(100, min_samples_leaf=20)
+    model = MixtureOfExpertsRegressor(
+        forest, n_experts=4, n_init=1, max_iter=3, n_jobs=n_jobs, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        took = fastest(lambda: model.fit(X, y), repeats)
+    reached = f"{model.lower_bound_:.12f}"
+    return {"n": len(y), "processes": n_jobs, "fit, s": took, "objective": reached}
+
+
+TABLES = {
+    "A fit over the gate and expert fits inside it": wrapped,
+    "Four forests of 100 trees, two processes over one": parallel,
+}
 
 if __name__ == "__main__":
     run_and_print(__doc__, TABLES)
