@@ -22,10 +22,10 @@ def watched(function):
 
 def _watch(peak, done):
     while not done.wait(0.01):
-        peak[0] = max(peak[0], _private())
+        peak[0] = max(peak[0], private())
 
 
-def _private():
+def private():
     """Private megabytes of this process: what it holds beyond mapped files, as Linux counts it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))

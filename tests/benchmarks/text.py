@@ -27,8 +27,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from skmoe import MixtureOfExpertsClassifier
+from tests.benchmarks._memory import private
 from tests.benchmarks._timing import run_and_print, seconds, verdict
-from tests.benchmarks.scale import _private
 
 K, CLASSES, WORDS = 4, 5, 100
 
@@ -94,7 +94,7 @@ class Watch:
 
     def __enter__(self):
         tracemalloc.start()
-        self.before = _private()
+        self.before = private()
         self._thread.start()
         return self
 
@@ -106,7 +106,7 @@ class Watch:
     def _run(self):
         arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
         while not self._done.wait(0.02):
-            self.peak = max(self.peak, _private() - self.before)
+            self.peak = max(self.peak, private() - self.before)
             traces = tracemalloc.take_snapshot().filter_traces([arrays]).traces
             self.largest = max([self.largest, *(trace.size for trace in traces)])
 
