@@ -11,7 +11,7 @@ import numpy as np
 from . import _multinomial
 from ._fold import fold_parts
 from ._numerics import pack_arrays, unpack_arrays
-from ._training import MASS_FLOOR, count_parts, told_apart
+from ._training import MASS_FLOOR, Parameters, count_parts, told_apart
 from ._units import Rows
 from .em._blocks import Fold
 from .em._engine import ROUNDING, State
@@ -24,24 +24,6 @@ _REFRESH_GAIN = 0.02
 _REFRESH_AGE = 8
 
 _MAX_HALVINGS = 30
-
-
-@dataclass(frozen=True)
-class Iterate:
-    """Gate and experts, each in the form of its part in `_fold`.
-
-    Attributes
-    ----------
-    gate, experts : object
-    dispersion : ndarray of shape (K, q) or None
-    starved : tuple of int
-        Experts that had no rows to learn from.
-    """
-
-    gate: Any
-    experts: Any
-    dispersion: np.ndarray | None
-    starved: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +93,7 @@ class FoldTraining:
         gate, experts = self.parts
         n_outputs = experts.n_outputs
         ones = None if n_outputs is None else np.ones((self.n_experts, n_outputs))
-        state = self._state(Iterate(gate.zero(), experts.zero(), ones), None, resp=resp)
+        state = self._state(Parameters(gate.zero(), experts.zero(), ones), None, resp=resp)
         for _ in range(experts.first_steps - 1):
             state = self._climb(state, self.propose(state, None), None, resp)
         return replace(state, objective=-np.inf)
@@ -126,7 +108,7 @@ class FoldTraining:
         )
         experts = self._kept(old.experts, experts, alive)
         dispersion = self._dispersion(old, experts, statistics, alive)
-        return Iterate(gate, experts, dispersion, tuple(np.flatnonzero(~alive).tolist()))
+        return Parameters(gate, experts, dispersion, tuple(np.flatnonzero(~alive).tolist()))
 
     def _terms(self, state):
         """Each part, its iterate, sums and inverse Hessian."""
@@ -218,7 +200,7 @@ class FoldTraining:
         if spread is not None:
             with np.errstate(over="ignore", under="ignore"):
                 spread = self.law.confined(np.exp(log_dispersion))
-        return Iterate(self.parts[0].unpack(gate), self.parts[1].unpack(experts), spread)
+        return Parameters(self.parts[0].unpack(gate), self.parts[1].unpack(experts), spread)
 
     def _state(self, parameters, top_k, older=None, resp=None):
         """Return the state of parameters, with the curvatures of `older` or ones formed anew.
@@ -258,7 +240,7 @@ class FoldTraining:
         design, target = self.bank.view.design, self.target
         if dispersion is not None:
             dispersion = self.law.confined(self.law.rescaled(dispersion, 1.0 / target.scale))
-        return Iterate(
+        return Parameters(
             self.parts[0].reading(gate, design),
             self.parts[1].reading(experts, design, target),
             dispersion,

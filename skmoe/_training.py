@@ -45,7 +45,7 @@ class Parameters:
     Attributes
     ----------
     gate, experts : object
-        States of the gate's trainer and of the bank.
+        States of the gate's trainer and of the bank; of a fold what its parts go by.
     dispersion : ndarray of shape (K, q) or None
         Parameters of the law: dispersions of m outputs, and behind them what else it has.
     starved : tuple of int
