@@ -69,7 +69,8 @@ class NewtonPart(ABC):
     def promise(self, old, sums, inverse):
         """The gain that a full step promises."""
         direction, gradient = self._direction(old, sums, inverse)
-        return 0.5 * float((gradient * direction).sum())
+        with np.errstate(over="ignore"):  # what promises without end is out of date at once
+            return 0.5 * float((gradient * direction).sum())
 
     def _direction(self, old, sums, inverse):
         """Newton's direction and the gradient, (G, C, p)."""
