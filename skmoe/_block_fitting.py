@@ -40,6 +40,11 @@ def needs_all_rows(parts, labels):
         Whether y are labels.
     """
     template, law = parts.named[0][1], parts.law
+    if not has_sums(law):
+        return (
+            "the response must be Gaussian or Gamma with constant dispersion, or Poisson; "
+            f"got {law!r}"
+        )
     alike = parts.clones and parts.specialize and len(parts.named) > 1
     loss = getattr(law, "loss", "squares")
     plain = last_step(template) is template
@@ -49,11 +54,6 @@ def needs_all_rows(parts, labels):
     balanced = getattr(parts.gate, "balance", 0)
     if type(parts.gate) not in (SoftmaxGate, GaussianGate) or balanced:
         return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {parts.gate!r}"
-    if not has_sums(law):
-        return (
-            "the response must be Gaussian or Gamma with constant dispersion, or Poisson; "
-            f"got {law!r}"
-        )
     return None
 
 
