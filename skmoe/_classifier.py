@@ -10,7 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._base import BaseMixtureOfExperts, like
+from ._answers import like
+from ._base import BaseMixtureOfExperts
 from ._dask import by_partition, is_dask
 from ._mixture import Classes
 from ._partial import PartialFitMixin

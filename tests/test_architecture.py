@@ -37,7 +37,8 @@ LAYERS = [
     "gates experts responses em._start _delegate",
     "_fold _mixture _training _folding _search _growth _problem _fitting _widening _chunks _dask "
     "_survey _block_fitting _stream _watch",
-    "_parts _inputs _notices _criteria _large _partial _base _regressor _classifier",
+    "_parts _inputs _notices _criteria _answers _numbers _large _partial _base _regressor "
+    "_classifier",
     "datasets inspection metrics _cli __main__",
 ]
 ROOMS = [
