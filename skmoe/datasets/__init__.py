@@ -1,6 +1,7 @@
-"""Tables drawn from a known mixture of experts, and from a robot arm."""
+"""Tables drawn from a known mixture of experts, from a robot arm, and from voices."""
 
 from ._mixtures import make_moe_classification, make_moe_regression
 from ._robot_arm import make_robot_arm
+from ._vowels import make_vowels
 
-__all__ = ["make_moe_classification", "make_moe_regression", "make_robot_arm"]
+__all__ = ["make_moe_classification", "make_moe_regression", "make_robot_arm", "make_vowels"]
