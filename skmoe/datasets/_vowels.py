@@ -73,14 +73,10 @@ def make_vowels(n_speakers=76, *, random_state=None):
 
     Raises
     ------
-    TypeError
-        If a parameter has the wrong type.
     ValueError
-        If a parameter is out of range.
-
-    See Also
-    --------
-    make_moe_classification : Data from a true mixture of experts.
+        If ``n_speakers`` is less than 1, or ``random_state`` cannot be used to seed.
+    TypeError
+        If ``n_speakers`` is not an integer.
 
     References
     ----------
