@@ -15,6 +15,8 @@ from tests.benchmarks import _threads  # noqa: F401
 
 # isort: split
 
+from itertools import product
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
@@ -27,6 +29,11 @@ from tests.benchmarks._timing import run_and_print, verdict
 
 #: Fewest right answers, on average over splits, and most iterations of any fit.
 ACCURACY, ITERATIONS = 0.9, 99
+
+#: Numbers of the first woman and the first child.
+FIRST = (34, 62)
+
+HEIGHTS = {"high": "iI", "low": "AV"}
 
 MODELS = {
     "softmax gate": MixtureOfExpertsClassifier(n_experts=4, random_state=0),
@@ -63,7 +70,35 @@ def _row(name, model, X, y, splits):
     }  # fmt: skip
 
 
-TABLES = {"Vowels of new speakers": compare}
+def spreads(quick=False):
+    """Standard deviations of log formants, from which those of `make_vowels` are rounded."""
+    X, y, speakers = recordings()
+    kinds = np.digitize(speakers.astype(int), FIRST)
+    Z = np.log(X)
+    for kind, vowel in product(range(3), "iIAV"):
+        rows = (kinds == kind) & (y == vowel)
+        Z[rows] -= Z[rows].mean(axis=0)
+    return [row for height, pair in HEIGHTS.items() for row in _spreads(height, pair, Z, y)]
+
+
+def _spreads(height, pair, Z, y):
+    # Both lie sorted by speaker: speakers, vowels, repetitions, formants.
+    Z = np.stack([Z[y == vowel].reshape(-1, 2, 2) for vowel in pair], axis=1)
+    again = Z.var(axis=2, ddof=1).mean(axis=(0, 1))
+    own = Z.mean(axis=2).var(axis=1, ddof=1).mean(axis=0)
+    of_speakers = Z.mean(axis=(1, 2))
+    between = of_speakers.var(axis=0) - own / 2
+    correlation = np.cov(of_speakers.T)[0, 1] / np.sqrt(between.prod())
+    parts = {"between speakers": between, "own vowel": own - again / 2, "repetition": again}
+    rows = [
+        {"vowels": height, "deviation": name, "F1": float(f1), "F2": float(f2)}
+        for name, (f1, f2) in {name: np.sqrt(part) for name, part in parts.items()}.items()
+    ]
+    rows[0]["correlation"] = float(correlation)
+    return rows
+
+
+TABLES = {"Vowels of new speakers": compare, "Spreads of log formants": spreads}
 
 if __name__ == "__main__":
     run_and_print(__doc__, TABLES)
