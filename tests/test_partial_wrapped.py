@@ -206,7 +206,7 @@ def test_a_first_batch_of_some_labels_is_a_fit_to_weighted_rows(class_weight):
 
 def test_one_label_and_rows_without_weight_will_do_to_begin():
     X, y = table("logistic", 400, n_classes=2)
-    model = make("logistic", experts=None)
+    model = make("logistic", experts=None, tol=1e-9)
     model.partial_fit(X, y, sample_weight=(y == 0).astype(float), classes=[0, 1])
     assert_allclose(model.predict_proba(X)[:, 1], 0.001, rtol=0.02)
     model.partial_fit(X, y)
