@@ -100,9 +100,10 @@ class ClusterBoard(Board):
     client : distributed.Client
     """
 
-    #: A worker took data with it, or was gone before it could take them. What an expert raises
-    #: is another error, that names it.
-    lost = (CancelledError, OSError)
+    #: A worker took data with it, or was gone before it could take them; old releases of joblib
+    #: take the first for a result, and trip over it. What an expert raises is another error,
+    #: that names it.
+    lost = (CancelledError, OSError, TypeError)
 
     def __init__(self, entries, client):
         super().__init__(entries)
