@@ -94,9 +94,12 @@ class FoldTraining:
         n_outputs = experts.n_outputs
         ones = None if n_outputs is None else np.ones((self.n_experts, n_outputs))
         state = self._state(Parameters(gate.zero(), experts.zero(), ones), None, resp=resp)
-        for _ in range(experts.first_steps - 1):
+        if experts.first_steps == 1:
+            return replace(state, objective=-np.inf)
+        for _ in range(experts.first_steps):
             state = self._climb(state, self.propose(state, None), None, resp)
-        return replace(state, objective=-np.inf)
+        # From here on a step that goes too far is seen by what it does to the objective.
+        return self.expect(state.parameters, None)
 
     def propose(self, state, top_k):
         """Return what the M-step makes of a state's parameters, in full Newton steps."""
