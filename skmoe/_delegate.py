@@ -189,7 +189,8 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
         Fitted.
     """
     params = dict(params or {})
-    given, estimator = estimator, resume(estimator, previous, y)
+    seen = y if weights is None else y[taught_rows(estimator, weights, offset)]
+    given, estimator = estimator, resume(estimator, previous, seen)
     fitted = _fit(estimator, X, y, weights, offset, params)
     if resumable(given):
         last_step(fitted).set_params(warm_start=last_step(given).warm_start)

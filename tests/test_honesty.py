@@ -12,7 +12,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -26,8 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._delegate import is_rigid
+from skmoe._delegate import fit_weighted, is_rigid
+from skmoe._target import Labels
 from skmoe.datasets import make_moe_classification, make_moe_regression
+from skmoe.experts._honest import Lesson
+from skmoe.experts._pace import pace_of
 from skmoe.responses import Gaussian
 
 ML = Gaussian(prior=0, floor=1e-6)
@@ -218,6 +221,24 @@ def test_ensembles_are_whole_in_the_end_and_cheap_on_the_way(table, experts, mon
         assert set(trees[:-2]) == {10}
     else:
         assert on_the_way <= 2 * 3 * whole
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [LogisticRegression(), HistGradientBoostingClassifier(max_iter=10, random_state=0)],
+)
+def test_a_class_whose_rows_lose_all_weight(classifier, rng):
+    X = rng.normal(size=(60, 2))
+    y = np.repeat(["a", "b", "rare"], 20)
+    classes, codes = np.unique(y, return_inverse=True)
+    target = Labels(y, codes, classes)
+    lesson = Lesson("one", classifier, X, target, 0.5, {})
+    pace = pace_of(classifier)
+    before = lesson.taught(np.ones(60), pace=pace)
+    weights = np.where(y == "rare", 1e-20, 1.0)
+    after = lesson.taught(weights, pace=pace, previous=before, stage=2)
+    resumed = fit_weighted(classifier, X, y, weights, previous=before)
+    assert list(after.classes_) == list(resumed.classes_) == ["a", "b"]
 
 
 def test_boosted_classifiers_that_miss_a_class_in_a_fold():

@@ -105,7 +105,9 @@ class Lesson:
                 return fit_weighted(DummyClassifier(strategy="prior"), X, y, weights)
             if isinstance(previous, DummyClassifier):
                 previous = None
-            estimator, fresh = pace.prepare(self.estimator, previous, stage, y)
+            # Rows of negligible weight are left out, and a rare class may go with them.
+            seen = y[taught_rows(self.estimator, weights, self.offset)]
+            estimator, fresh = pace.prepare(self.estimator, previous, stage, seen)
             fit = fit_weighted if fresh else fit_further
             return fit(estimator, X, y, weights, offset=self.offset, params=params)
 
