@@ -3,6 +3,7 @@
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -18,14 +19,13 @@ from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._search import Search
 from ._training import Training
+from ._tree_start import grown, is_deep
 from ._units import Rows
 from ._watch import Quiet
 from .em._start import Starts
 from .experts import (
     FoldedBank,
     Honesty,
-    LinearBank,
-    LogisticBank,
     OutOfFold,
     Pool,
     PooledBank,
@@ -123,12 +123,16 @@ class Fitting:
 
     def sized(self, n_experts):
         """The same with another number of clones of the one expert."""
-        return Fitting(self.data, self.parts.sized(n_experts), self.settings, self.n_jobs, self.rng)
+        return self.other(self.data, self.parts, n_experts)
 
     def on(self, rows):
         """The same on some of the rows, which hold whole units."""
         parts = self.parts.rows(rows, len(self.data.weights))
         return Fitting(self.data.rows(rows), parts, self.settings, self.n_jobs, self.rng)
+
+    def other(self, data, parts, n_experts):
+        """The fitting of other parts, as many clones of one expert, to other data."""
+        return Fitting(data, parts.sized(n_experts), self.settings, self.n_jobs, self.rng)
 
     def again(self, rows, resp, pool):
         """The training of some rows, and the state that EM ends in from given responsibilities.
@@ -147,6 +151,12 @@ class Fitting:
         given = "again", np.asfortranarray(resp[rows])
         training, results, _ = fitting._run(pool, "auto", 1, given, 1)
         return training, results[0].state
+
+    def responsibilities(self, pool, n_starts=1, resp=None):
+        """What EM ends in (U, K): from given responsibilities, or from the best of some starts."""
+        given = None if resp is None else ("given", self.data.units.spread(resp))
+        training, results, _ = self._run(pool, "auto", n_starts, given, 1)
+        return training.responsibilities(results[0].state, None)
 
     @property
     def top_k(self):
@@ -169,11 +179,14 @@ class Fitting:
             if self.parts.specialize:
                 results[0] = search.rescued(results[0])
             return training, results, search.log
-        cheap = training if training.cheap else self._surrogate()
+        cheap = training if training.cheap else self.stand_in(SoftmaxGate()).training(pool)
         search = Search(training, cheap, self.settings, average)
         if n_init == "auto":
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
-            results = search.best_of_short(self._draw(cheap, init, n_starts))
+            starts = self._draw(cheap, init, n_starts)
+            if init == "auto" and cheap is training and is_deep(self.parts.gate):
+                starts = chain([("grown", grown(self, pool))], starts)
+            results = search.best_of_short(starts)
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
         results[0] = search.rescued(results[0])
@@ -252,22 +265,25 @@ class Fitting:
             return expert_view
         return View(data.units.table(select(data.X, data.gate_columns)), data.units.weights)
 
-    def _surrogate(self):
-        """Batched linear experts and a softmax gate on numeric columns: a cheap stand-in."""
+    def stand_in(self, gate):
+        """The fitting of a gate and batched linear experts to numeric columns: cheap."""
         data = self.data
-        n_experts = len(self.parts.components)
-        view = gate_view = View(self._numeric(), data.weights)
-        if type(data.units) is not Rows:
-            gate_view = View(data.units.table(view.X), data.units.weights)
-        gate = make_trainer(SoftmaxGate(), gate_view, None, data.units.weights, n_experts)
-        kind, template = LinearBank, Ridge()
-        if hasattr(data.target, "codes"):
-            kind, template = LogisticBank, LogisticRegression()
         target, law = data.target.stand_in(data.weights), self.parts.law
-        if target is not data.target:
+        if target is not data.target or law.dispersion != "constant":
             law = Gaussian()
-        bank = kind(template, view, target, n_experts)
-        return train(gate, bank, law, target, data.weights, data.units, n_experts)
+        template = LogisticRegression() if hasattr(target, "codes") else Ridge()
+        parts = replace(
+            self.parts,
+            gate=gate,
+            named=[("expert", template)],
+            clones=True,
+            params={},
+            auto=True,
+            law=law,
+        )
+        columns = {"gate_columns": None, "expert_columns": None}
+        data = replace(data, X=self._numeric(), target=target, fold=None, **columns)
+        return self.other(data, parts, len(self.parts.components))
 
     def _numeric(self):
         """Numeric columns of unit spread that stand in for X."""

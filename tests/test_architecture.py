@@ -35,8 +35,8 @@ LAYERS = [
     "_numerics _sparse _design _errors _sklearn",
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
-    "_fold _mixture _training _folding _search _growth _problem _fitting _widening _chunks _dask "
-    "_survey _block_fitting _stream _watch",
+    "_fold _mixture _training _folding _search _growth _tree_start _problem _fitting "
+    "_widening _chunks _dask _survey _block_fitting _stream _watch",
     "_parts _inputs _notices _criteria _answers _numbers _large _partial _base _regressor "
     "_classifier",
     "datasets inspection metrics _cli __main__",

@@ -8,6 +8,7 @@ from ._refit import make_trainer  # noqa: F401
 from ._resolve import GATES, is_estimator, resolve_gate  # noqa: F401
 from ._softmax import SoftmaxGate, SoftmaxTrainer  # noqa: F401
 from ._targets import is_gate  # noqa: F401
+from ._tree import count_leaves, forks, trunk  # noqa: F401
 
 # The rest is for the rooms above, and no public name.
 __all__ = ["ClassifierGate", "ConstantGate", "GaussianGate", "HierarchicalGate", "SoftmaxGate"]

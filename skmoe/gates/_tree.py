@@ -89,6 +89,34 @@ def preorder(subtree, first=0):
             yield from preorder(child, int(start))
 
 
+def trunk(subtree, depth):
+    """What is left of a tree when all below its first `depth` levels of nodes is cut off.
+
+    Parameters
+    ----------
+    subtree : int or tuple
+    depth : int
+        At least 1 for a tree.
+
+    Returns
+    -------
+    tuple, or 1 where a leaf is left
+    """
+    if depth == 0 or subtree == 1:
+        return 1
+    children = tuple(trunk(child, depth - 1) for child in _children(subtree))
+    return (len(children),) if all(child == 1 for child in children) else children
+
+
+def forks(subtree, depth):
+    """Numbers of children of what lies `depth` levels of nodes below, in order; 1 for a leaf."""
+    if subtree == 1:
+        return [1]
+    if depth == 0:
+        return [len(_children(subtree))]
+    return [fork for child in _children(subtree) for fork in forks(child, depth - 1)]
+
+
 def _children(subtree):
     if isinstance(subtree, Integral):
         return [1] * subtree
