@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy.stats import entropy
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -66,3 +67,41 @@ def test_unknown_numbers_of_parameters_are_announced(rng):
     model.fit(X, y)
     with pytest.warns(UserWarning, match=r"free parameters of \['tree'\]"):
         assert np.isnan(model.bic(X, y))
+
+
+class Proportional(RegressorMixin, BaseEstimator):
+    """y = slope × x, and says that this is one parameter."""
+
+    def fit(self, X, y, sample_weight=None):
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        self.slope_ = (weight * X[:, 0]) @ y / (weight @ X[:, 0] ** 2)
+        self.n_parameters_ = 1
+        return self
+
+    def predict(self, X):
+        return self.slope_ * X[:, 0]
+
+
+@pytest.fixture
+def two_slopes(rng):
+    X = rng.uniform(1, 2, (200, 1))
+    slope = np.where(rng.random(200) < 0.4, 1.0, 3.0)
+    return X, slope * X[:, 0] + 0.1 * rng.standard_normal(200)
+
+
+def test_an_expert_may_say_how_many_parameters_it_has(two_slopes):
+    settings = {"n_experts": 2, "gate": "constant", "tol": 1e-9, "random_state": 0, "cv": None}
+    own = MixtureOfExpertsRegressor(Proportional(), **settings).fit(*two_slopes)
+    line = LinearRegression(fit_intercept=False)
+    known = MixtureOfExpertsRegressor(line, **settings).fit(*two_slopes)
+    np.testing.assert_allclose(count(own, *two_slopes), 1 + 2 + 2)
+    np.testing.assert_allclose(own.bic(*two_slopes), known.bic(*two_slopes), rtol=1e-6)
+
+
+def test_sizes_of_experts_that_count_their_parameters_are_judged_by_bic(two_slopes):
+    model = MixtureOfExpertsRegressor(
+        Proportional(), n_experts="auto", gate="constant", cv=None, random_state=0
+    ).fit(*two_slopes)
+    assert model.n_experts_ == 2
+    chosen = next(step for step in model.path_ if step["chosen"])
+    np.testing.assert_allclose(chosen["bic"], model.bic(*two_slopes), rtol=1e-9)

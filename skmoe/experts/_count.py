@@ -15,7 +15,8 @@ def count_parameters(estimator):
     """Number of free parameters of a fitted expert, or NaN where it is not known.
 
     Coefficients and intercepts of linear models, whatever their penalty; one class of
-    a multinomial logistic regression is the reference of the others.
+    a multinomial logistic regression is the reference of the others. Any other expert
+    may say itself, as gates do: ``n_parameters_``.
     """
     estimator = last_step(estimator)
     if isinstance(estimator, (LinearRegression, Ridge, PoissonRegressor, GammaRegressor)):
@@ -24,4 +25,4 @@ def count_parameters(estimator):
     if isinstance(estimator, LogisticRegression):
         n_classes, n_features = len(estimator.classes_), estimator.coef_.shape[1]
         return (n_classes - 1) * (n_features + bool(estimator.fit_intercept))
-    return float("nan")
+    return getattr(estimator, "n_parameters_", float("nan"))
