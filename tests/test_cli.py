@@ -670,6 +670,16 @@ def test_a_report_that_cannot_be_written_is_refused_at_once(tmp_path, capsys):
     assert main(["--report", str(tmp_path)]) == 2
 
 
+def test_a_report_without_pictures_is_refused_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    path = tmp_path / "report.html"
+    assert main(["--report", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "pip install 'skmoe[plot]'" in printed.err
+    assert not path.exists()
+
+
 @pytest.mark.skipif(BROWSER is None, reason="there is no browser")
 def test_a_browser_shows_the_report(write, tmp_path):
     path = tmp_path / "report.html"

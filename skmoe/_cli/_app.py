@@ -11,7 +11,7 @@ from ._comparison import cross_validate, fit_mixture
 from ._errors import UsageError
 from ._experts import describe_experts
 from ._from_table import problem_from_table
-from ._html import Section, write_report
+from ._html import Section, check_pictures, write_report
 from ._problem import embedded_problems
 from ._regression import RegressionTask
 from ._report import print_complaints, print_experts, print_heading, print_scores
@@ -28,6 +28,8 @@ def main(arguments=None):
     """Run the command line on `arguments` (default: ``sys.argv[1:]``) and return its status."""
     try:
         options = parse_arguments(arguments)
+        if options.report is not None:
+            check_pictures()
         # One thread each: seconds that compare, and no waiting for cores that others use.
         with threadpool_limits(1):
             sections = [_present(problem, options) for problem in _problems(options)]

@@ -15,6 +15,7 @@ from skmoe.inspection import (
     PredictiveDensityDisplay,
     expert_rules,
 )
+from skmoe.inspection._plot import pyplot
 
 from ._errors import UsageError
 from ._preprocessing import readable_names
@@ -56,18 +57,29 @@ class Section:
     complaints: list
 
 
+def check_pictures():
+    """Raise an error where no pictures can be drawn: before anything is fitted for them.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is missing.
+    """
+    try:
+        pyplot()
+    except ImportError as error:
+        raise UsageError(f"--report draws pictures: {error}") from error
+
+
 def write_report(path, sections):
     """Write the page.
 
     Raises
     ------
     UsageError
-        If matplotlib is missing, or the file cannot be written.
+        If the file cannot be written.
     """
-    try:
-        body = "\n".join(_section(section) for section in sections)
-    except ImportError as error:
-        raise UsageError(f"--report draws pictures: {error}") from error
+    body = "\n".join(_section(section) for section in sections)
     page = _page("Mixtures of experts compared", body)
     try:
         path.write_text(page, encoding="utf-8")
@@ -182,11 +194,9 @@ def _spread_of_gate(mixture, Z):
 
 def _figure(display, caption):
     """A picture that is part of the page."""
-    import matplotlib.pyplot as plt
-
     file = io.BytesIO()
     display.figure_.savefig(file, format="png", dpi=110, bbox_inches="tight")
-    plt.close(display.figure_)
+    pyplot().close(display.figure_)
     data = base64.b64encode(file.getvalue()).decode()
     text = escape(caption)
     return (
