@@ -14,7 +14,6 @@ Jordan and Jacobs (1994) tried their hierarchical mixture of experts.
 # named for each number, so that the gate can be read.
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression, Ridge
@@ -66,13 +65,17 @@ print("EM iterations:", mixture.n_iter_)
 print("\n".join(export_gate_text(mixture, max_features=2).splitlines()[:4]))
 
 # %%
-# How EM got there
-# ----------------
-# Most of the likelihood is won in the first iterations.
+# Where EM began
+# --------------
+# A tree that is grown from its root, level by level, begins where others are still on their way.
+# Only the best starts are followed to the end.
 
+reached = [start["lower_bound"] for start in mixture.starts_]
+kinds = [f"{number}: {start['kind']}" for number, start in enumerate(mixture.starts_)]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-left.plot(np.arange(mixture.n_iter_) + 1, mixture.lower_bounds_)
-left.set(xlabel="EM iteration", ylabel="objective per row")
+left.scatter(reached, kinds, c=["C1" if start["chosen"] else "C0" for start in mixture.starts_])
+left.set(xlabel="objective per row", ylabel="start")
+left.invert_yaxis()
 right.barh(list(errors), list(errors.values()), color="C0")
 right.axvline(0.09 / 1.09, color="0.4", linestyle="--", label="errors of measurement")
 right.set(xlabel="relative error on new rows")
