@@ -39,7 +39,7 @@ LAYERS = [
     "_survey _block_fitting _stream _watch",
     "_parts _inputs _notices _criteria _answers _numbers _large _partial _base _regressor "
     "_classifier",
-    "datasets inspection metrics _cli __main__",
+    "datasets inspection metrics persistence _cli __main__",
 ]
 ROOMS = [
     Room(f"skmoe.{name}", layer) for layer, names in enumerate(LAYERS) for name in names.split()
