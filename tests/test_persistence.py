@@ -1,7 +1,9 @@
 """What a fitted model is made of, as those who store it see it."""
 
+import copy
 import io
 import pickle
+import re
 from importlib import import_module
 from inspect import signature
 from types import FunctionType
@@ -139,20 +141,23 @@ def of_scikit_learn():
 
 
 def with_settings():
-    """Yield names and instances of what brings other types with other settings."""
-    for loss in ("absolute_error", "huber", "quantile"):
-        yield loss, GradientBoostingRegressor(loss=loss, n_estimators=3)
-    for metric, algorithm in [("chebyshev", "kd_tree"), ("l1", "ball_tree"), ("minkowski", "auto")]:
-        yield metric, KNeighborsRegressor(metric=metric, algorithm=algorithm, p=3)
-    for kernel in (kernels.Matern(), kernels.RationalQuadratic(), kernels.DotProduct() ** 2):
-        kernel = kernel + kernels.WhiteKernel()
-        yield str(kernel), GaussianProcessRegressor(kernel, optimizer=None)
-    yield "sgd", MLPRegressor(hidden_layer_sizes=[3], solver="sgd", max_iter=3)
-    yield "search", GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=KFold(3))
+    """Name to instance of what brings other types with other settings."""
+    kernel = kernels.Matern() + kernels.RationalQuadratic() + kernels.WhiteKernel()
     chosen = make_column_transformer((StandardScaler(), make_column_selector(dtype_include=float)))
-    steps = SimpleImputer(), SelectKBest(f_regression, k=2), StandardScaler(), Ridge()
-    yield "steps", make_pipeline(*steps)
-    yield "columns", make_pipeline(chosen, Ridge())
+    return {
+        "absolute": GradientBoostingRegressor(loss="absolute_error", n_estimators=3),
+        "huber": GradientBoostingRegressor(loss="huber", n_estimators=3),
+        "quantile": GradientBoostingRegressor(loss="quantile", n_estimators=3),
+        "largest": KNeighborsRegressor(metric="chebyshev", algorithm="kd_tree"),
+        "total": KNeighborsRegressor(metric="l1", algorithm="ball_tree"),
+        "cubes": KNeighborsRegressor(metric="minkowski", p=3),
+        "sum": GaussianProcessRegressor(kernel, optimizer=None),
+        "power": GaussianProcessRegressor(kernels.DotProduct() ** 2, optimizer=None),
+        "descent": MLPRegressor(hidden_layer_sizes=[3], solver="sgd", max_iter=3),
+        "search": GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=KFold(3)),
+        "steps": make_pipeline(SimpleImputer(), SelectKBest(f_regression, k=2), Ridge()),
+        "columns": make_pipeline(chosen, Ridge()),
+    }
 
 
 @pytest.fixture
@@ -172,7 +177,10 @@ def test_what_scikit_learn_brings_is_trusted(legacy_state):
     # A regression on one column, and regressors of several targets only.
     alone = {"IsotonicRegression": X[:, :1]}
     several = ("MultiTask", "MultiOutput", "RegressorChain", "ClassifierChain", "CCA", "PLSC")
-    models = [*of_scikit_learn(), *((name, one, "regressor") for name, one in with_settings())]
+    models = [
+        *of_scikit_learn(),
+        *((name, one, "regressor") for name, one in with_settings().items()),
+    ]
     assert len(models) > 90
     for name, model, kind in models:
         y = targets["amounts"] if kind == "regressor" else (X[:, 0] > 0.7).astype(int)
@@ -180,3 +188,39 @@ def test_what_scikit_learn_brings_is_trusted(legacy_state):
         rows = pd.DataFrame(X, columns=list("abc")) if name == "columns" else alone.get(name, X)
         model = clone(model).fit(rows, y)
         assert untrusted(model) <= set(TRUSTED_TYPES), name
+
+
+# Versions ----------------------------------------------------------------------------------
+
+
+def test_what_this_version_has_stored_is_read_in_silence(models):
+    for model, _ in models.values():
+        for part in (model, model.gate_, clone(model)):
+            back = pickle.loads(pickle.dumps(part))
+            assert vars(back).keys() == vars(part).keys()
+
+
+@pytest.mark.parametrize("version", ["9.7.5", None])
+def test_another_version_is_named(models, version):
+    model, _ = models["linear"]
+    for part in (model, model.gate_, model.response_):
+        state = part.__getstate__()
+        del state["_skmoe_version"]
+        name, back = type(part).__name__, copy.copy(part)
+        expected = f"{name} was stored by skmoe {version or 'unknown'}; skmoe {skmoe.__version__} "
+        with pytest.warns(UserWarning, match=re.escape(expected)):
+            back.__setstate__(state | ({"_skmoe_version": version} if version else {}))
+        assert vars(back).keys() == vars(part).keys()
+
+
+def test_a_parameter_that_was_stored_before_it_existed_has_its_default(models):
+    model, _ = models["hard"]
+    X, _ = table()
+    state = model.__getstate__()
+    del state["combine"], state["top_k"]
+    back = object.__new__(type(model))
+    back.__setstate__(state)
+    assert (back.combine, back.top_k) == ("mean", None)
+    soft = copy.copy(model).set_params(top_k=None)
+    assert_array_equal(back.predict(X), soft.predict(X))
+    assert back.get_params().keys() == soft.get_params().keys()
