@@ -32,7 +32,7 @@ class Room:
 # One line a layer, from 0 up. A module belongs to the longest name that holds it; one that no
 # name holds is an error, so a new file has to be given its place here and in docs/design.md.
 LAYERS = [
-    "_numerics _sparse _design _errors _sklearn _version",
+    "_numerics _sparse _design _errors _sklearn _tables _version",
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
     "_fold _mixture _training _folding _search _growth _problem _fitting _widening _chunks _dask "

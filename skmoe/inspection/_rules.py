@@ -9,6 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import take
+
 #: Categories of a column that rules may name: the most frequent ones.
 _MOST_CATEGORIES = 20
 
@@ -165,14 +167,14 @@ class _Question:
 
 
 def _questions(X, feature_names):
-    frame = hasattr(X, "iloc")
+    frame = hasattr(X, "columns")
     table = X if frame else np.asarray(X)
     width = table.shape[1]
     names = list(table.columns if frame else [f"x{j}" for j in range(width)])
     names = names if feature_names is None else list(feature_names)
     if len(names) != width:
         raise ValueError(f"feature_names must have {width} names, one a column; got {len(names)}")
-    columns = [np.asarray(table.iloc[:, j] if frame else table[:, j]) for j in range(width)]
+    columns = [np.asarray(take(table, j, axis=1)) for j in range(width)]
     return [q for name, column in zip(names, columns, strict=True) for q in _asked(name, column)]
 
 
