@@ -1,0 +1,34 @@
+"""What an example promises while the gallery runs it: no warning, and no file left behind."""
+
+import warnings
+from pathlib import Path
+
+#: What Python itself does not show to those who run a script.
+_UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+_before = {}
+
+
+def hold_to_promise(gallery_conf, path, when):
+    """Turn warnings into errors before an example, and look for new files after it.
+
+    Parameters
+    ----------
+    gallery_conf : dict
+    path : str
+        Of the example.
+    when : {"before", "after"}
+    """
+    if when == "before":
+        _before.update(filters=warnings.filters[:], files=_files(path))
+        warnings.simplefilter("error")
+        for category in _UNSEEN:
+            warnings.simplefilter("ignore", category)
+        return
+    warnings.filters[:] = _before["filters"]
+    new = sorted(_files(path) - _before["files"])
+    if new:
+        raise RuntimeError(f"{path} leaves files behind: {new}")
+
+
+def _files(path):
+    return {found.name for found in Path(path).parent.iterdir()} - {"__pycache__"}
