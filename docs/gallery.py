@@ -3,32 +3,33 @@
 import warnings
 from pathlib import Path
 
+_EXAMPLES = Path(__file__).parents[1] / "examples"
 #: What Python itself does not show to those who run a script.
 _UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _before = {}
 
 
-def hold_to_promise(gallery_conf, path, when):
+def hold_to_promise(gallery_conf, name, when):
     """Turn warnings into errors before an example, and look for new files after it.
 
     Parameters
     ----------
     gallery_conf : dict
-    path : str
+    name : str
         Of the example.
     when : {"before", "after"}
     """
     if when == "before":
-        _before.update(filters=warnings.filters[:], files=_files(path))
+        _before.update(filters=warnings.filters[:], files=_files())
         warnings.simplefilter("error")
         for category in _UNSEEN:
             warnings.simplefilter("ignore", category)
         return
     warnings.filters[:] = _before["filters"]
-    new = sorted(_files(path) - _before["files"])
+    new = sorted(_files() - _before["files"])
     if new:
-        raise RuntimeError(f"{path} leaves files behind: {new}")
+        raise RuntimeError(f"{name} leaves files behind: {new}")
 
 
-def _files(path):
-    return {found.name for found in Path(path).parent.iterdir()} - {"__pycache__"}
+def _files():
+    return {str(path) for path in _EXAMPLES.rglob("*") if "__pycache__" not in path.parts}
