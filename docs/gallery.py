@@ -1,12 +1,13 @@
 """What an example promises while the gallery runs it: no warning, and no file left behind."""
 
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 #: What Python itself does not show to those who run a script.
 _UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-_before = {}
+_held, _before = ExitStack(), set()
 
 
 def hold_to_promise(gallery_conf, name, when):
@@ -20,13 +21,14 @@ def hold_to_promise(gallery_conf, name, when):
     when : {"before", "after"}
     """
     if when == "before":
-        _before.update(filters=warnings.filters[:], files=_files())
+        _before.update(_files())
+        _held.enter_context(warnings.catch_warnings())
         warnings.simplefilter("error")
         for category in _UNSEEN:
             warnings.simplefilter("ignore", category)
         return
-    warnings.filters[:] = _before["filters"]
-    new = sorted(_files() - _before["files"])
+    _held.close()
+    new = sorted(_files() - _before)
     if new:
         raise RuntimeError(f"{name} leaves files behind: {new}")
 
