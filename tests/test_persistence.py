@@ -160,18 +160,10 @@ def with_settings():
     }
 
 
-@pytest.fixture
-def legacy_state():
-    """Put NumPy's global state back: what has no random_state draws from it."""
-    before = np.random.get_state()  # noqa: NPY002
-    yield
-    np.random.set_state(before)  # noqa: NPY002
-
-
 @pytest.mark.slow
 # They are fitted as they are: warnings of theirs are no concern of ours.
 @pytest.mark.filterwarnings("ignore")
-def test_what_scikit_learn_brings_is_trusted(legacy_state):
+def test_what_scikit_learn_brings_is_trusted():
     X, targets = table()
     X = np.abs(X)  # for naive Bayes, which counts
     # A regression on one column, and regressors of several targets only.
@@ -182,12 +174,14 @@ def test_what_scikit_learn_brings_is_trusted(legacy_state):
         *((name, one, "regressor") for name, one in with_settings().items()),
     ]
     assert len(models) > 90
+    before = np.random.get_state()  # noqa: NPY002 - what has no random_state draws from it
     for name, model, kind in models:
         y = targets["amounts"] if kind == "regressor" else (X[:, 0] > 0.7).astype(int)
         y = np.column_stack([y, y]) if name.startswith(several) else y
         rows = pd.DataFrame(X, columns=list("abc")) if name == "columns" else alone.get(name, X)
         model = clone(model).fit(rows, y)
         assert untrusted(model) <= set(TRUSTED_TYPES), name
+    np.random.set_state(before)  # noqa: NPY002
 
 
 # Versions ----------------------------------------------------------------------------------

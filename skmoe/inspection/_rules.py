@@ -184,10 +184,14 @@ def _asked(name, column):
         yield _Question(str(name), None, column.astype(np.float64))
         return
     except (ValueError, TypeError):
-        labels = np.array([str(value) for value in column])
+        labels = np.array(["missing" if _is_missing(value) else str(value) for value in column])
     found, counts = np.unique(labels, return_counts=True)
     for category in found[np.argsort(-counts, kind="stable")][:_MOST_CATEGORIES]:
         yield _Question(str(name), str(category), (labels == category).astype(np.float64))
+
+
+def _is_missing(value):
+    return value is None or (isinstance(value, float) and np.isnan(value))
 
 
 # Trees -------------------------------------------------------------------------------------
