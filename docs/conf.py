@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the pages describe this checkout, installed or not
+sys.path.insert(0, str(ROOT / "docs"))  # gallery.py
 
 with (ROOT / "pyproject.toml").open("rb") as file:
     release = version = tomllib.load(file)["project"]["version"]
@@ -21,6 +22,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -29,6 +31,22 @@ source_suffix = {".rst": "restructuredtext"}
 autosummary_generate = True
 # The class template lists the members; numpydoc would list them a second time.
 numpydoc_show_class_members = False
+
+# The scripts in examples/ run during the build, one after the other, in the order of their names.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "plot_gallery": True,
+    "abort_on_example_error": True,
+    "parallel": False,
+    "reset_modules": ("matplotlib", "gallery.hold_to_promise"),
+    "reset_modules_order": "both",
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 # Figures are drawn during the build, by the scripts in plots/.
 plot_formats = [("png", 110)]

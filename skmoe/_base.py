@@ -46,6 +46,7 @@ from ._sklearn import (
     with_callbacks,
 )
 from ._units import check_groups, make_units
+from ._version import VersionedMixin
 from ._watch import watching
 from ._widening import widened
 from .em._engine import Result
@@ -54,7 +55,9 @@ from .gates import GATES, SoftmaxGate, is_estimator, resolve_gate
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(*CALLBACKS, LargeMixin, AnswersMixin, CriteriaMixin, BaseComposition):
+class BaseMixtureOfExperts(
+    *CALLBACKS, LargeMixin, AnswersMixin, CriteriaMixin, VersionedMixin, BaseComposition
+):
     """Constructor parameters and ``fit``."""
 
     _parameter_constraints = {

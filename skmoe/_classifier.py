@@ -365,6 +365,8 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
 
     def _check_y(self, y):
         y = column_or_1d(y, warn=True)
+        if y.dtype == object and any(label is None for label in y.tolist()):
+            raise ValueError("Input y contains None: every row must have a label")
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y

@@ -42,6 +42,9 @@ def read_only(values):
     elif hasattr(values, "iloc"):
         # Copied when it is written to, as of pandas 3.
         values = values.copy(deep=False)
+    elif hasattr(values, "with_columns"):
+        # polars: columns never change, and a clone is a frame of the same ones.
+        values = values.clone()
     return values
 
 

@@ -34,7 +34,14 @@ def check_X(estimator, X, *, reset):
     ------
     ValueError
         If X has not two dimensions, no rows, or other columns than in ``fit``.
+    TypeError
+        If X is a table whose rows are not there yet.
     """
+    if hasattr(type(X), "columns") and not hasattr(X, "shape"):
+        raise TypeError(
+            "X must be an array, a sparse matrix or a data frame, with its rows in memory; got "
+            f"{type(X).__name__}"
+        )
     if hasattr(X, "columns") and not sparse.issparse(X):
         validate_data(estimator, X, skip_check_array=True, reset=reset)
         if n_rows(X) == 0:
@@ -66,7 +73,8 @@ def check_numbers(y, n_outputs=None):
         raise ValueError(f"y must be numbers: {error}") from error
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric; got the type {y.dtype}")
-    y = y.astype(np.float64, copy=False)
+    # Sums over columns that lie otherwise would differ in their last digit.
+    y = np.ascontiguousarray(y, dtype=np.float64)
     if np.abs(y).max(initial=0.0) > LARGEST_Y:
         raise ValueError(
             f"y must lie within ±{LARGEST_Y:g}, where its square is a number; rescale it"

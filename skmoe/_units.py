@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ._sklearn import take
+from ._tables import with_columns
 from ._target import n_rows
 
 
@@ -100,14 +101,14 @@ class Groups:
             return sparse.csr_matrix(sparse.diags(1.0 / self._sizes) @ (self._member @ X))
         if isinstance(X, np.ndarray) and X.dtype.kind in "fiub":
             return self.mean(X)
-        table = take(X, self._first).copy()
+        means = {}
         for j in range(X.shape[1]):
             column = np.asarray(take(X, j, axis=1))
             if column.dtype.kind in "fiub":
-                _put(table, j, self.mean(column[:, None])[:, 0])
+                means[j] = self.mean(column[:, None])[:, 0]
             else:
                 self._check_constant(column, j, X)
-        return table
+        return with_columns(take(X, self._first), means)
 
     def _check_constant(self, column, j, X):
         text = column.astype(str)
@@ -161,10 +162,3 @@ def check_groups(groups, X):
     except TypeError as error:
         raise ValueError(f"groups must have labels of one type: {error}") from error
     return groups
-
-
-def _put(table, j, values):
-    if hasattr(table, "isetitem"):
-        table.isetitem(j, values)  # a data frame
-    else:
-        table[:, j] = values

@@ -32,14 +32,14 @@ class Room:
 # One line a layer, from 0 up. A module belongs to the longest name that holds it; one that no
 # name holds is an error, so a new file has to be given its place here and in docs/design.md.
 LAYERS = [
-    "_numerics _sparse _design _errors _sklearn",
+    "_numerics _sparse _design _errors _sklearn _tables _version",
     "em _multinomial routing distributions _target _features _folds _units",
     "gates experts responses em._start _delegate",
     "_fold _mixture _training _folding _search _growth _tree_start _problem _fitting "
     "_widening _chunks _dask _survey _block_fitting _stream _watch",
     "_parts _inputs _notices _criteria _answers _numbers _large _partial _base _regressor "
     "_classifier",
-    "datasets inspection metrics _cli __main__",
+    "datasets inspection metrics persistence _cli __main__",
 ]
 ROOMS = [
     Room(f"skmoe.{name}", layer) for layer, names in enumerate(LAYERS) for name in names.split()

@@ -24,6 +24,7 @@ from skmoe._cli._classification import ClassificationTask
 from skmoe._cli._column import parse_column
 from skmoe._cli._comparison import FoldScore, _inner_folds, fit_mixture
 from skmoe._cli._comparison import cross_validate as cross_validate_models
+from skmoe._cli._dates import as_days
 from skmoe._cli._experts import _relative_gate_weights, describe_experts
 from skmoe._cli._from_table import problem_from_table
 from skmoe._cli._preprocessing import make_preprocessing, readable_names
@@ -317,6 +318,35 @@ def test_numbers(cells, expected):
     assert column.is_number
     np.testing.assert_array_equal(column.values, expected)
     np.testing.assert_array_equal(column.missing, np.isnan(expected))
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1970-01-02", "", "2000-01-01"], [1.0, np.nan, 10957.0]),
+        (["1970-01-01 12:00:00", "1969-12-31T18:00"], [0.5, -0.25]),
+        (["1970-01-01T01:00+01:00", "1970-01-01T12:00Z"], [0.0, 0.5]),
+    ],
+)
+def test_dates_are_days(cells, expected):
+    column = as_days(parse_column("when", cells))
+    assert column.is_number
+    np.testing.assert_array_equal(column.values, expected)
+
+
+@pytest.mark.parametrize("cells", [["2000-01-01", "soon"], ["1", "2"], ["12:30", "x"], ["", ""]])
+def test_what_is_no_date_stays(cells):
+    column = parse_column("when", cells)
+    assert as_days(column) is column
+
+
+def test_dates_are_no_text_that_differs_in_every_row(write):
+    lines = [f"{2000 + i}-01-01,{'yes' if i % 2 else 'no'},{i / 3}" for i in range(12)]
+    found = problem(write("\n".join(["when,flag,y", *lines])), "y")
+    assert found.names == ["when", "flag"]
+    assert found.is_number.tolist() == [True, False]
+    assert found.notes == ["column 'when' is read as dates, in days since 1970"]
+    assert found.X[1, 0] - found.X[0, 0] == 366
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,19 @@ def test_regions_of_a_table_are_told_in_its_words(people):
     assert "(holds 100% of its rows" in str(rules[0])
 
 
+def test_a_category_that_is_missing_is_said_to_be(rng):
+    known = rng.random(400) < 0.6
+    X = pd.DataFrame({"city": np.where(known, "Rome", None), "x": rng.normal(size=400)})
+    X["city"] = X["city"].astype(object)
+    y = np.where(known, 5.0, -5.0) * X["x"] + 0.1 * rng.normal(size=400)
+    columns = make_column_transformer((OneHotEncoder(), ["city"]), (StandardScaler(), ["x"]))
+    mixture = MixtureOfExpertsRegressor(n_experts=2, random_state=0)
+    rules = expert_rules(make_pipeline(columns, mixture).fit(X, y), X)
+    said = {condition for rule in rules for condition in rule.conditions}
+    assert said <= {"city is Rome", "city is not Rome", "city is missing", "city is not missing"}
+    assert any("missing" in condition for condition in said)
+
+
 def holds(condition, X):
     """Recount a condition from its words."""
     words = condition.split()

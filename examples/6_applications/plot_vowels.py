@@ -34,7 +34,9 @@ def recordings(path):
     return X, np.select([y == "A", y == "V"], ["a", "A"], y), table["groups"][used]
 
 
-path = Path(__file__).resolve().parents[3] / "shared" / "data" / "peterson-barney.npz"
+# A gallery runs scripts in their own folder, and without `__file__`.
+script = Path(globals().get("__file__", "plot_vowels.py")).resolve()
+path = script.parents[3] / "shared" / "data" / "peterson-barney.npz"
 measured = path.exists()
 X, y, speakers = recordings(path) if measured else make_vowels(random_state=0)
 print("recordings" if measured else "generated formants", X.shape)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ._column import parse_column
+from ._dates import as_days
 from ._errors import UsageError
 from ._problem import Problem
 from ._target import as_labels, check_target, find_target, infer_task
@@ -90,7 +91,10 @@ def _drop_rare_classes(name, y, rows, least):
 def _choose_features(columns, rows):
     """Return the columns that can say something and a note on each that cannot."""
     kept, notes = [], []
-    for column in columns:
+    for cells in columns:
+        column = as_days(cells)
+        if column is not cells:
+            notes.append(f"column {column.name!r} is read as dates, in days since 1970")
         reason = _why_useless(column, rows)
         if reason is None:
             kept.append(column)

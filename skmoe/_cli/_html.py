@@ -27,6 +27,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; 
 table { border-collapse: collapse; margin: 1em 0; }
 th, td { padding: .3em .8em; border-bottom: 1px solid #ccc; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+td { white-space: nowrap; } .wide { overflow-x: auto; }
 figure { margin: 1.5em 0; } img { max-width: 100%; height: auto; }
 figcaption, .note { color: #555; font-size: .9em; }
 """
@@ -132,14 +133,24 @@ def _table(header, body):
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _scores(section):
     header = ("model", section.task.error_name, "log-score", "fit s", "predict s")
-    body = [(name, *score_cells(scores)) for name, scores, _ in section.results]
+    body = [(name, *map(_typeset, score_cells(scores))) for name, scores, _ in section.results]
     complaints = [f"{name}: {text}" for name, _, texts in section.results for text in texts]
-    return _table(header, body) + _paragraph(score_notes(section.task)) + _list(complaints, "note")
+    return (
+        _table(header, body)
+        + _paragraph(_typeset(score_notes(section.task)))
+        + _list(complaints, "note")
+    )
+
+
+def _typeset(text):
+    """What a terminal may lack."""
+    return text.replace("+-", "±")
 
 
 def _words(section):

@@ -7,9 +7,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length
 
 from .._sklearn import check_sample_weight
+from .._version import VersionedMixin
 
 
-class GateMixin:
+class GateMixin(VersionedMixin):
     """A gate answers with probabilities of experts, given x."""
 
     def predict_proba(self, X):

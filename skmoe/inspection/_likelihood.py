@@ -4,6 +4,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
+from .._sklearn import take
+from .._tables import with_columns
 from ..gates import ConstantGate
 from ..responses import Gamma, Gaussian, Poisson
 from ._information import Columns, GaussianExpert, LogisticExpert, SoftmaxPart, Units
@@ -78,16 +80,14 @@ def _spread(y, weights):
 
 
 def _take(X, rows):
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return X.tocsr()[rows] if sparse.issparse(X) else X[rows]
+    return take(X.tocsr() if sparse.issparse(X) else X, rows)
 
 
 def _select(X, columns):
     """The columns that one side sees, by their positions; None for all."""
     if columns is None:
         return X
-    return X.iloc[:, columns] if hasattr(X, "iloc") else X[:, columns]
+    return take(X, columns, axis=1)
 
 
 # Units -------------------------------------------------------------------------------------
@@ -108,13 +108,12 @@ def _of_units(X, units):
     """What the gate sees: a row a unit, the means over its rows."""
     if units.starts is None:
         return X
-    if hasattr(X, "iloc"):
-        first = X.iloc[units.starts[:-1]].copy()
-        numeric = [j for j in range(X.shape[1]) if X.dtypes.iloc[j].kind in "fiub"]
-        means = _of_units(X.iloc[:, numeric].to_numpy(dtype=np.float64), units)
-        for j, column in zip(numeric, means.T, strict=True):
-            first.isetitem(j, column)
-        return first
+    if hasattr(X, "columns"):
+        columns = [np.asarray(take(X, j, axis=1)) for j in range(X.shape[1])]
+        numeric = [j for j, column in enumerate(columns) if column.dtype.kind in "fiub"]
+        numbers = np.array([columns[j] for j in numeric]).reshape(len(numeric), X.shape[0]).T
+        means = _of_units(numbers, units)
+        return with_columns(take(X, units.starts[:-1]), dict(zip(numeric, means.T, strict=True)))
     values = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
     sums = units.gather(values, slice(0, len(units.weights)))
     return sums / np.diff(units.starts)[:, None]

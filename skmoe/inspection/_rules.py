@@ -9,6 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import take
+
 #: Categories of a column that rules may name: the most frequent ones.
 _MOST_CATEGORIES = 20
 
@@ -165,14 +167,14 @@ class _Question:
 
 
 def _questions(X, feature_names):
-    frame = hasattr(X, "iloc")
+    frame = hasattr(X, "columns")
     table = X if frame else np.asarray(X)
     width = table.shape[1]
     names = list(table.columns if frame else [f"x{j}" for j in range(width)])
     names = names if feature_names is None else list(feature_names)
     if len(names) != width:
         raise ValueError(f"feature_names must have {width} names, one a column; got {len(names)}")
-    columns = [np.asarray(table.iloc[:, j] if frame else table[:, j]) for j in range(width)]
+    columns = [np.asarray(take(table, j, axis=1)) for j in range(width)]
     return [q for name, column in zip(names, columns, strict=True) for q in _asked(name, column)]
 
 
@@ -182,10 +184,14 @@ def _asked(name, column):
         yield _Question(str(name), None, column.astype(np.float64))
         return
     except (ValueError, TypeError):
-        labels = np.array([str(value) for value in column])
+        labels = np.array(["missing" if _is_missing(value) else str(value) for value in column])
     found, counts = np.unique(labels, return_counts=True)
     for category in found[np.argsort(-counts, kind="stable")][:_MOST_CATEGORIES]:
         yield _Question(str(name), str(category), (labels == category).astype(np.float64))
+
+
+def _is_missing(value):
+    return value is None or (isinstance(value, float) and np.isnan(value))
 
 
 # Trees -------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 
+from .._sklearn import take
+from .._tables import is_numeric, with_columns
+
 
 class Slice:
     """Rows of a table along one or two of its columns.
@@ -34,8 +37,8 @@ class Slice:
     def __init__(self, estimator, X, features, at=None):
         if sparse.issparse(X):
             raise TypeError("X must be dense; got a sparse matrix: hand in X.toarray()")
-        self.X = X if hasattr(X, "iloc") else np.asarray(X)
-        if self.X.ndim != 2 or len(self.X) == 0:
+        self.X = X if hasattr(X, "columns") else np.asarray(X)
+        if len(self.X.shape) != 2 or len(self.X) == 0:
             raise ValueError(f"X must be a table with rows; got the shape {self.X.shape}")
         estimator.gate_proba(self._table({}, 1))  # it knows best what is wrong with the columns
         self.names = _names(estimator)
@@ -45,7 +48,7 @@ class Slice:
         if both:
             raise ValueError(f"at must not hold what varies; got {both}, which features names too")
         for j in self.positions:
-            if not _is_numeric(self._column(j)):
+            if not is_numeric(self._column(j)):
                 raise ValueError(f"features must be numeric; {self.names[j]!r} is not")
 
     @property
@@ -82,22 +85,22 @@ class Slice:
 
     def _table(self, given, n):
         columns = [self._filled(j, given.get(j), n) for j in range(self.X.shape[1])]
-        if not hasattr(self.X, "iloc"):
+        if isinstance(self.X, np.ndarray):
             return np.column_stack(columns)
-        table = self.X.iloc[np.zeros(n, dtype=int)].reset_index(drop=True)
-        for j, column in enumerate(columns):
-            table.isetitem(j, column)
-        return table
+        table = take(self.X, np.zeros(n, dtype=int))
+        if hasattr(table, "reset_index"):  # pandas would name all rows alike
+            table = table.reset_index(drop=True)
+        return with_columns(table, dict(enumerate(columns)))
 
     def _column(self, j):
-        return self.X.iloc[:, j] if hasattr(self.X, "iloc") else self.X[:, j]
+        return take(self.X, j, axis=1)
 
     def _filled(self, j, given, n):
         """Return `n` values of a column: what is given, or what is typical."""
         column = self._column(j)
         if given is not None:
             return np.broadcast_to(np.asarray(given), n).copy()
-        if _is_numeric(column):
+        if is_numeric(column):
             return np.full(n, np.nanmean(np.asarray(column, dtype=np.float64)))
         row = np.full(n, _first_of_most_frequent(column))
         return column.iloc[row].array if hasattr(column, "iloc") else column[row]
@@ -134,10 +137,6 @@ def _position(names, feature, parameter):
         return feature % len(names)
     known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     raise ValueError(f"{parameter} must name columns of X ({known}); got {feature!r}")
-
-
-def _is_numeric(column):
-    return getattr(column.dtype, "kind", "O") in "iuf"
 
 
 def _first_of_most_frequent(column):

@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from .._numerics import column_dots
+from .._version import VersionedMixin
 
 
-class Response(ABC, BaseEstimator):
+class Response(VersionedMixin, ABC, BaseEstimator):
     """Law of y around an expert's prediction: what a law of one's own derives from.
 
     A law has `parameters` of shape (K, q), all of them positive: the dispersions of m outputs

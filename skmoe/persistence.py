@@ -1,0 +1,108 @@
+"""What `skops.io` may be told to trust: the types that fitted mixtures are made of."""
+
+__all__ = ["TRUSTED_TYPES"]
+
+_ESTIMATORS = (
+    "skmoe._classifier.MixtureOfExpertsClassifier",
+    "skmoe._regressor.MixtureOfExpertsRegressor",
+)
+_GATES = (
+    "skmoe.gates._classifier.ClassifierGate",
+    "skmoe.gates._constant.ConstantGate",
+    "skmoe.gates._gaussian.GaussianGate",
+    "skmoe.gates._hierarchical.HierarchicalGate",
+    "skmoe.gates._softmax.SoftmaxGate",
+)
+_LAWS = (
+    "skmoe.responses._gamma.Gamma",
+    "skmoe.responses._gaussian.Gaussian",
+    "skmoe.responses._laplace.Laplace",
+    "skmoe.responses._loglinear.Scaler",
+    "skmoe.responses._multivariate.MultivariateGaussian",
+    "skmoe.responses._poisson.Poisson",
+    "skmoe.responses._student.StudentT",
+)
+# What `partial_fit` goes on from.
+_STREAMS = (
+    "skmoe._partial.Learned",
+    "skmoe._stream._decay.Decayed",
+    "skmoe._stream._gate.GateStream",
+    "skmoe._stream._linear.LinearStream",
+    "skmoe._stream._logistic.LogisticStream",
+    "skmoe._stream._logits.Softmax",
+    "skmoe._stream._stream.Stream",
+    "skmoe._stream._stream.Usual",
+    "skmoe._stream._wrapped.Spread",
+    "skmoe._stream._wrapped.Sure",
+    "skmoe._stream._wrapped.WrappedStream",
+    "skmoe._survey.Units",
+)
+# scikit-learn's own, which are public under other names, or parts of its estimators.
+_SCIKIT_LEARN = (
+    "numpy.dtype",
+    "sklearn._loss.link.HalfLogitLink",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogLink",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.AbsoluteError",
+    "sklearn._loss.loss.ExponentialLoss",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfGammaLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
+    "sklearn._loss.loss.HalfPoissonLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn._loss.loss.HuberLoss",
+    "sklearn._loss.loss.PinballLoss",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.frozen._frozen.FrozenEstimator",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.CompoundKernel",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.DotProduct",
+    "sklearn.gaussian_process.kernels.ExpSineSquared",
+    "sklearn.gaussian_process.kernels.Exponentiation",
+    "sklearn.gaussian_process.kernels.Matern",
+    "sklearn.gaussian_process.kernels.PairwiseKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.gaussian_process.kernels.RationalQuadratic",
+    "sklearn.gaussian_process.kernels.Sum",
+    "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.metrics._classification.balanced_accuracy_score",
+    "sklearn.metrics._dist_metrics.ChebyshevDistance64",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.metrics._scorer._CurveScorer",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.metrics._scorer._Scorer",
+    "sklearn.model_selection._split.GroupKFold",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.LeaveOneGroupOut",
+    "sklearn.model_selection._split.LeaveOneOut",
+    "sklearn.model_selection._split.StratifiedGroupKFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
+)
+
+#: Names of all types of ours that a fitted mixture may hold, and of those that scikit-learn's
+#: experts and gates bring and skops does not trust of itself. To create any of them runs no code
+#: but its own class's, and none imports or calls what the file names.
+TRUSTED_TYPES = (*_ESTIMATORS, *_GATES, *_LAWS, *_STREAMS, *_SCIKIT_LEARN)
