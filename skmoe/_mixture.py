@@ -16,7 +16,7 @@ from ._sklearn import take
 from ._sparse import row_blocks
 from ._target import SMALLEST_PROBABILITY, n_rows, predict_numbers, predict_probabilities
 from .em._engine import e_step
-from .responses import row_parameters
+from .responses import in_units, row_parameters
 from .routing import route
 
 
@@ -27,7 +27,7 @@ class Numbers:
     law: Any
     parameters: np.ndarray
     n_outputs: int
-    scaler: Any = None
+    units: Any = None
 
     @property
     def width(self):
@@ -40,10 +40,11 @@ class Numbers:
 
     def parameters_at(self, X):
         """Parameters of the law: (K, q), or (n, K, q) where dispersions depend on X."""
-        if self.scaler is None:
+        if self.units is None:
             return self.parameters
         with naming("response with dispersion='linear'", "prediction"):
-            return row_parameters(self.parameters, self.scaler.transform(X), self.n_outputs)
+            features = in_units(X, self.units)
+            return row_parameters(self.parameters, features, self.n_outputs)
 
     def of_y(self, answer, y):
         """What of an answer (n, m) tells of y: all of it."""

@@ -62,7 +62,7 @@ class NumbersMixin:
         return y
 
     def _question(self, law_parameters):
-        return Numbers(self.response_, law_parameters, self._n_outputs, self.dispersion_scaler_)
+        return Numbers(self.response_, law_parameters, self._n_outputs, self.dispersion_units_)
 
     def _count_dispersions(self):
         return self.response_.count_parameters(self.law_parameters_)
@@ -70,7 +70,7 @@ class NumbersMixin:
     def _store_law(self, training, parameters):
         self.law_parameters_ = found = self._law_of(training, parameters)["law_parameters"]
         self.response_ = training.law.fitted(found)
-        self.dispersion_scaler_ = training.law.scaler
+        self.dispersion_units_ = training.law.units
         self.dispersion_coef_ = training.law.coefficients(found)
         scales = found[:, : len(training.target.scale)]
         self.dispersion_ = scales[:, 0] if training.target.single else scales

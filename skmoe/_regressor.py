@@ -140,8 +140,8 @@ class MixtureOfExpertsRegressor(
         With a response whose ``dispersion="linear"``: what one standard deviation of each of
         the columns that experts see adds to the logarithm of an expert's dispersion;
         ``dispersion_`` then is that of a row whose columns have their means.
-    dispersion_scaler_ : object or None
-        Its ``transform(X)`` turns these columns into standard deviations, cut off at three.
+    dispersion_units_ : ndarray of shape (2, p) or None
+        Means and standard deviations of these columns, which are cut off at three of the latter.
     widening_ : float
         What ``cv="auto"`` multiplied all dispersions by in the end, where rows are few;
         1 otherwise.

@@ -110,7 +110,7 @@ def _held_out(fitting, training, states):
 
 def _at(part, law, training, parameters):
     """Parameters of the law in the rows of a part."""
-    question = Numbers(law, parameters, part.target.values.shape[1], training.law.scaler)
+    question = Numbers(law, parameters, part.target.values.shape[1], training.law.units)
     return question.parameters_at(select(part.X, part.expert_columns))
 
 

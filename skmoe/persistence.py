@@ -17,7 +17,6 @@ _LAWS = (
     "skmoe.responses._gamma.Gamma",
     "skmoe.responses._gaussian.Gaussian",
     "skmoe.responses._laplace.Laplace",
-    "skmoe.responses._loglinear.Scaler",
     "skmoe.responses._multivariate.MultivariateGaussian",
     "skmoe.responses._poisson.Poisson",
     "skmoe.responses._student.StudentT",

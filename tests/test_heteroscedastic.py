@@ -23,6 +23,7 @@ from skmoe.responses import (
     LogLinear,
     MultivariateGaussian,
     StudentT,
+    in_units,
     row_parameters,
 )
 
@@ -313,7 +314,7 @@ def test_parameters_are_counted(rng):
 def test_features_end_at_three_standard_deviations(rng):
     X, y = table("gaussian", rng)
     model = regressor(LAWS["gaussian"]).fit(X, y)
-    features = model.dispersion_scaler_.transform(np.array([[0.0, 1e9], [0.0, -1e9]]))
+    features = in_units(np.array([[0.0, 1e9], [0.0, -1e9]]), model.dispersion_units_)
     assert_array_equal(features[:, 1], [3, -3])
     far = model.predict_dist(np.array([[0.0, 1e3], [0.0, 1e6]])).parameters
     assert_allclose(far[0], far[1])
@@ -344,7 +345,7 @@ def test_fitted_models_can_be_kept_and_searched(rng):
     assert_array_equal(model.predict_interval(X), search.best_estimator_.predict_interval(X))
     constant = regressor("gaussian").fit(X, y)
     assert constant.dispersion_coef_ is None
-    assert constant.dispersion_scaler_ is None
+    assert constant.dispersion_units_ is None
 
 
 def test_the_columns_are_those_of_the_experts(rng):

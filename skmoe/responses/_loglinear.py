@@ -1,7 +1,5 @@
 """Dispersions that are log-linear in x."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -22,28 +20,17 @@ _MOST_SPARSE_COLUMNS = 512
 _MAX_HALVINGS = 20
 
 
-@dataclass(frozen=True)
-class Scaler:
-    """Columns in weighted standard deviations from their mean, and not farther than three.
+def units_of(X, weights):
+    """Return weighted means and standard deviations of columns, (2, p)."""
+    return np.stack(weighted_location_scale(_dense(X), weights)[:2])
 
-    Attributes
-    ----------
-    mean, scale : ndarray of shape (p,)
-    """
 
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, X, weights):
-        """Return that of training rows of positive weight."""
-        return cls(*weighted_location_scale(_dense(X), weights)[:2])
-
-    def transform(self, X):
-        """Return features (n, p) of rows."""
-        out = _dense(X) - self.mean
-        out /= self.scale
-        return np.clip(out, -FARTHEST, FARTHEST, out=out)
+def in_units(X, units):
+    """Return columns (n, p) in standard deviations from their mean, and not farther than three."""
+    mean, scale = units
+    out = _dense(X) - mean
+    out /= scale
+    return np.clip(out, -FARTHEST, FARTHEST, out=out)
 
 
 def _dense(X):
@@ -114,8 +101,8 @@ class LogLinear:
 
     def __init__(self, law, X, weights, n_outputs):
         self.law, self.n_outputs, self.correlated = law, n_outputs, law.correlated
-        self.scaler = Scaler.of(X, weights)
-        self.features = self.scaler.transform(X)
+        self.units = units_of(X, weights)
+        self.features = in_units(X, self.units)
 
     def deviance(self, y, mean):
         """Return that of the law."""

@@ -34,8 +34,8 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Dispersions that an expert carries.
     dispersion : {"constant", "linear"}
         Whether dispersions depend on x.
-    scaler : None
-        What makes features for dispersions.
+    units : None
+        Of the columns that dispersions depend on.
     correlated : bool
         Whether the outputs depend on one another given the expert: penalties of the experts
         then come for all pairs of outputs.
@@ -51,7 +51,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
     multi_output = True
     n_scales = 1
     dispersion = "constant"
-    scaler = None
+    units = None
     correlated = False
 
     def check_target(self, y):
