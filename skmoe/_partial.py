@@ -40,17 +40,20 @@ class Learned:
     gate, experts : Units
         Of the columns that each side sees in the first batch; those of y with the experts'.
     stream : Stream
-    recent : tuple of ndarray
-        X as numbers, dense or sparse, y and weights of the last rows.
+    recent : tuple of ndarray, or None
+        X as numbers, dense or sparse, y and weights of the last rows, for as long as the model
+        may be fitted to them.
     """
 
     gate: Units
     experts: Units
     stream: Stream
-    recent: tuple
+    recent: tuple | None
 
     def with_batch(self, stream, X, y, weights):
         """After a batch: its stream, and the last rows."""
+        if self.recent is None or stream.n_batches > SECOND_LOOKS[-1]:
+            return replace(self, stream=stream, recent=None)
         pairs = zip(self.recent, (X, y, weights), strict=True)
         recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
         return replace(self, stream=stream, recent=recent)
@@ -168,7 +171,7 @@ class PartialFitMixin:
 
     def _learned_from(self, model, X, y, weights):
         """What to go on from after a fit of `model` to these rows."""
-        recent = _numbers(X), y, weights
+        rows = _numbers(X), y, weights
         if self._has_labels:
             X, y, weights = with_unseen(X, y, weights, self.classes_)
         named = self._resolve_parts(np.random.RandomState(0)).named
@@ -177,7 +180,7 @@ class PartialFitMixin:
         experts = _units(seen, y, weights, self._has_labels)
         gate = _units(select(X, self.gate_columns_), y, weights, True)
         stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
-        return Learned(gate, experts, stream, recent)
+        return Learned(gate, experts, stream, rows if stream.experts.cheap else None)
 
     def _go_on(self, X, y, sample_weight):
         """Learn a further batch."""
@@ -191,7 +194,7 @@ class PartialFitMixin:
         if known.stream.is_surprised(batch, scores) and self._may_begin_with(y):
             self._begin(*given, getattr(self, "classes_", None))
         else:
-            if known.stream.n_batches in SECOND_LOOKS and known.stream.experts.cheap:
+            if known.stream.n_batches in SECOND_LOOKS and known.recent is not None:
                 known, batch, resp, scores = self._looked_again(X, y, batch, resp, scores)
             stream = known.stream.learned(batch, resp, scores)
             self.learned_ = known.with_batch(stream, _numbers(X), y, weights)

@@ -176,6 +176,15 @@ def test_memory_stays_bounded_and_models_can_be_kept(task):
     assert_array_equal(model.predict(X), twin.predict(X))
 
 
+def test_rows_are_kept_only_while_the_model_may_be_fitted_to_them(monkeypatch):
+    monkeypatch.setattr("skmoe._partial.SECOND_LOOKS", (2, 4))
+    X, y = table("labels", 6 * BATCH, seed=0)
+    model = streamed(make("labels"), X[: 4 * BATCH], y[: 4 * BATCH])
+    assert model.learned_.recent is not None
+    streamed(model, X[4 * BATCH :], y[4 * BATCH :])
+    assert model.learned_.recent is None
+
+
 def test_frames_columns_and_weights(rng):
     X, y = table("numbers", 3000, seed=0)
     frame = pd.DataFrame(X, columns=list("abcd"))
