@@ -1,0 +1,61 @@
+"""Fitted scikit-learn estimators as parts of a larger graph."""
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+#: What of scikit-learn ONNX knows in single precision only.
+_SINGLE = ("SVR", "NuSVR")
+
+
+def write_regressor(graph, model, table, n_outputs):
+    """Write a fitted regressor: its predictions (n, n_outputs)."""
+    return graph.reshape(_write(graph, model, table, 0), -1, n_outputs)
+
+
+def write_classifier(graph, model, table):
+    """Write a fitted classifier: its probabilities (n, n_classes) of the classes it knows."""
+    return _write(graph, model, table, 1)
+
+
+def write_transformer(graph, model, table):
+    """Write a fitted transformer: what it makes of X."""
+    return _write(graph, model, table, 0)
+
+
+def _write(graph, model, table, wanted):
+    """Write an estimator, and return one of its outputs in double precision."""
+    from skl2onnx import convert_sklearn
+
+    from ._register import converters
+
+    model = _thawed(model)
+    types, tensors = table.feeds(model, _is_single(model))
+    part = convert_sklearn(
+        model,
+        name="part",
+        initial_types=types,
+        target_opset=graph.target_opset,
+        options=_options(graph, model),
+        **converters(),
+    )
+    return graph.cast(graph.inline(part, tensors, wanted), "DOUBLE")
+
+
+def _thawed(model):
+    return _thawed(model.estimator) if isinstance(model, FrozenEstimator) else model
+
+
+def _is_single(model):
+    """Whether a model goes in single precision: few converters of others know another."""
+    if isinstance(model, Pipeline):
+        return any(_is_single(step) for _, step in model.steps)
+    if isinstance(model, str):
+        return False
+    kind = type(model)
+    return kind.__name__ in _SINGLE or not kind.__module__.startswith(("sklearn.", "skmoe."))
+
+
+def _options(graph, model):
+    """The options of the conversion; probabilities are wanted as a tensor."""
+    own = {"zipmap": False} if hasattr(model, "predict_proba") else {}
+    return graph.options | {id(model): graph.options.get(id(model), {}) | own}
