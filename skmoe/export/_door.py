@@ -106,9 +106,11 @@ def _opsets(target_opset):
 
 
 def _options(model, options):
-    """Options by the model or part that they are of."""
-    given = dict(options or {})
-    own = {name: given.pop(name) for name in list(given) if isinstance(name, str)}
-    if is_classifier(model):
-        own = {"zipmap": False} | own
-    return {id(model): given.pop(id(model), {}) | own} | given if own else given
+    """Options by the model that has them; those with a name alone are the whole model's.
+
+    A classifier's probabilities are one tensor, unless the options say otherwise.
+    """
+    options = dict(options or {})
+    own = {"zipmap": False} if is_classifier(model) else {}
+    own |= {name: options.pop(name) for name in list(options) if isinstance(name, str)}
+    return ({id(model): own} if own else {}) | options or None

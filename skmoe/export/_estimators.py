@@ -4,7 +4,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 #: What of scikit-learn ONNX knows in single precision only.
-_SINGLE = ("SVR", "NuSVR")
+_SINGLE = ("AdaBoostClassifier", "NuSVR", "SVR")
 
 
 def write_regressor(graph, model, table, n_outputs):
@@ -29,16 +29,17 @@ def _write(graph, model, table, wanted):
     from ._register import converters
 
     model = _thawed(model)
-    types, tensors = table.feeds(model, _is_single(model))
+    feeds = table.feeds(model, _is_single(model))
     part = convert_sklearn(
         model,
         name="part",
-        initial_types=types,
+        initial_types=[(name, kind) for name, kind, _ in feeds],
         target_opset=graph.target_opset,
         options=_options(graph, model),
         **converters(),
     )
-    return graph.cast(graph.inline(part, tensors, wanted), "DOUBLE")
+    answer = graph.inline(part, [tensor for _, _, tensor in feeds], wanted)
+    return graph.cast(answer, "DOUBLE")
 
 
 def _thawed(model):
@@ -56,6 +57,19 @@ def _is_single(model):
 
 
 def _options(graph, model):
-    """The options of the conversion; probabilities are wanted as a tensor."""
-    own = {"zipmap": False} if hasattr(model, "predict_proba") else {}
-    return graph.options | {id(model): graph.options.get(id(model), {}) | own}
+    """The options of the conversion; probabilities are wanted as one tensor."""
+    options = dict(graph.options)
+    if hasattr(model, "predict_proba") and _has_converter(model):
+        options[id(model)] = options.get(id(model), {}) | {"zipmap": False}
+    return options or None
+
+
+def _has_converter(model):
+    """Whether skl2onnx knows the kind of a model, and the options of such models with it."""
+    from skl2onnx import get_model_alias
+
+    try:
+        get_model_alias(type(model))
+    except RuntimeError:
+        return False
+    return True

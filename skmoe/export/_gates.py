@@ -9,7 +9,7 @@ from ..gates import ClassifierGate, ConstantGate, GaussianGate, HierarchicalGate
 from ._estimators import write_classifier, write_transformer
 from ._graph import Graph
 from ._labels import aligned
-from ._table import Column, Table
+from ._table import Table
 
 #: Standardised columns are not looked at beyond this, as in `GaussianGate`.
 _FARTHEST = 1e100
@@ -20,15 +20,6 @@ def convert_gate(scope, operator, container):
     graph, gate = Graph(scope, container), operator.raw_operator
     table = Table.of(graph, operator.inputs, gate.n_features_in_)
     graph.give(graph.add("Exp", write_gate(graph, gate, table)), operator.outputs[0])
-
-
-def n_experts(gate):
-    """Number of probabilities that a fitted gate answers with."""
-    return gate.n_experts_ if hasattr(gate, "n_experts_") else len(_shares(gate))
-
-
-def _shares(gate):
-    return gate.weights_ if hasattr(gate, "weights_") else gate.intercept_
 
 
 def write_gate(graph, gate, table):
@@ -52,7 +43,7 @@ def _transformed(graph, gate, table):
     if len(gate.steps) == 1:
         return table
     columns = write_transformer(graph, gate[:-1], table)
-    return Table(graph, [Column("X", columns, None)], gate.steps[-1][1].n_features_in_)
+    return Table.of_numbers(graph, columns, gate.steps[-1][1].n_features_in_)
 
 
 def _write_constant(graph, gate, table):

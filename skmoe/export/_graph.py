@@ -91,8 +91,8 @@ class Graph:
         Parameters
         ----------
         model : onnx.ModelProto
-        feeds : dict of str to str
-            The tensors that stand for its inputs.
+        feeds : list of str
+            The tensors that stand for its inputs, in their order.
         wanted : int
             The number of the output.
         """
@@ -101,8 +101,8 @@ class Graph:
         prefix = self._scope.get_unique_variable_name("part") + "/"
         model = add_prefix(model, prefix)
         out = model.graph.output[wanted].name
-        for name, tensor in feeds.items():
-            self.add("Identity", tensor, out=prefix + name)
+        for entry, tensor in zip(model.graph.input, feeds, strict=True):
+            self.add("Identity", tensor, out=entry.name)
         nodes, names = _needed(model.graph, out)
         self._container.nodes.extend(nodes)
         kept = [each for each in model.graph.initializer if each.name in names]

@@ -27,9 +27,9 @@ def written(classes):
     ValueError
         If they are neither.
     """
-    classes = np.asarray(classes)
-    if all(isinstance(label, str) for label in classes.tolist()):
-        return classes.astype(str)
+    classes = np.array(np.asarray(classes).tolist())
+    if classes.dtype.kind == "U":
+        return classes
     whole = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
     if whole is None or not np.array_equal(whole, classes):
         raise ValueError(

@@ -90,7 +90,7 @@ def _write_weights(graph, model, gate, n_experts, table):
 
 
 def _write_share(graph, name, expert, weights, table, ask):
-    """Write the answers of an expert times its weights, which may be those of several components."""
+    """Write the answers of an expert times the sum of its weights, one for each component."""
     with exporting(f"expert {name!r}", expert):
         answer = ask(expert, table)
     weight = graph.reshape(graph.sum(weights, 1), -1, 1)

@@ -53,7 +53,9 @@ def register():
     }
     for kind, convert in kinds.items():
         options = (
-            {"zipmap": [True, False, "columns"]} if kind is MixtureOfExpertsClassifier else None
+            {"zipmap": [True, False, "columns"], "nocl": [False]}
+            if kind is MixtureOfExpertsClassifier
+            else None
         )
         update_registered_converter(
             kind, f"Skmoe{kind.__name__}", shape_of_answer, convert, options=options

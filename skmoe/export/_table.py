@@ -6,9 +6,6 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-_FLOATS = ("FloatTensorType", "DoubleTensorType")
-_NUMBERS = (*_FLOATS, "Int64TensorType")
-
 
 @dataclass(frozen=True)
 class Column:
@@ -54,6 +51,13 @@ class Table:
             )
         return cls(graph, columns, width)
 
+    @classmethod
+    def of_numbers(cls, graph, tensor, width):
+        """The table of a tensor (n, width) in double precision."""
+        from skl2onnx.common.data_types import DoubleTensorType
+
+        return cls(graph, [Column("X", tensor, DoubleTensorType())], width)
+
     def select(self, columns):
         """The table of some columns, by their numbers; all for None."""
         if columns is None:
@@ -69,7 +73,7 @@ class Table:
         """All columns as one tensor in double precision."""
         if self._numbers is None:
             for column in self.columns:
-                if type(column.type).__name__ not in _NUMBERS:
+                if not _is_numeric(column):
                     raise ValueError(f"column {column.name!r} must be numeric")
             columns = [self.graph.cast(column.tensor, "DOUBLE") for column in self.columns]
             alone = len(columns) == 1
@@ -77,36 +81,38 @@ class Table:
         return self._numbers
 
     def feeds(self, model, single):
-        """What a model is fed with: types of its inputs by name, and the tensors.
+        """What a model is fed with: name, skl2onnx type and tensor of each of its inputs.
 
         Parameters
         ----------
         model : estimator
         single : bool
-            Whether numbers are to be in single precision.
-
-        Returns
-        -------
-        types : list of (str, skl2onnx type)
-        tensors : dict of str to str
+            Whether floating numbers are to be in single precision.
         """
-        whole = [Column("X", self.numbers(), None)] if self._fits_one(model) else self.columns
-        width = self.width if len(whole) == 1 else 1
-        fed = [self._fed(column, width, single) for column in whole]
-        return [(name, kind) for name, kind, _ in fed], {name: tensor for name, _, tensor in fed}
+        table = self
+        if len(self.columns) > 1 and self._fits_one(model):
+            table = Table.of_numbers(self.graph, self.numbers(), self.width)
+        return [table._fed(column, single) for column in table.columns]
 
     def _fits_one(self, model):
         """Whether a model is to be fed with one tensor of numbers."""
-        numeric = all(type(column.type).__name__ in _NUMBERS for column in self.columns)
-        return numeric and (len(self.columns) == 1 or not _looks_at_names(model))
+        return not _looks_at_names(model) and all(map(_is_numeric, self.columns))
 
-    def _fed(self, column, width, single):
+    def _fed(self, column, single):
+        """Name and type of an input, and its tensor; floating numbers in one precision."""
         from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-        if column.type is not None and type(column.type).__name__ not in _FLOATS:
-            return column.name, type(column.type)([None, width]), column.tensor
         kind, name = (FloatTensorType, "FLOAT") if single else (DoubleTensorType, "DOUBLE")
+        width = self.width if len(self.columns) == 1 else 1
+        if not isinstance(column.type, FloatTensorType | DoubleTensorType):
+            return column.name, type(column.type)([None, width]), column.tensor
         return column.name, kind([None, width]), self.graph.cast(column.tensor, name)
+
+
+def _is_numeric(column):
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType
+
+    return isinstance(column.type, FloatTensorType | DoubleTensorType | Int64TensorType)
 
 
 def _looks_at_names(model):
