@@ -3,6 +3,8 @@
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from ._own import converters
+
 #: What of scikit-learn ONNX knows in single precision only.
 _SINGLE = ("AdaBoostClassifier", "NuSVR", "SVR")
 
@@ -25,8 +27,6 @@ def write_transformer(graph, model, table):
 def _write(graph, model, table, wanted):
     """Write an estimator, and return one of its outputs in double precision."""
     from skl2onnx import convert_sklearn
-
-    from ._register import converters
 
     model = _thawed(model)
     feeds = table.feeds(model, _is_single(model))
