@@ -51,6 +51,9 @@ class Graph:
         values = np.asarray(values)
         name = self._scope.get_unique_variable_name("constant")
         kind = getattr(TensorProto, _TYPES[values.dtype.kind])
+        if kind == TensorProto.STRING:
+            # Older versions of ONNX take text for ASCII.
+            values = np.char.encode(values, "utf-8")
         flat = values.ravel().tolist()
         self._container.add_initializer(name, kind, list(values.shape), flat)
         return name
