@@ -10,20 +10,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import ensemble
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    VotingRegressor,
-)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -123,7 +112,7 @@ GATES = {
     "tree": HierarchicalGate(((2,), 1)),
     "tree of gaussians": HierarchicalGate(((2,), 1), gate="gaussian"),
     "classifier": ClassifierGate(LogisticRegression()),
-    "forest": ClassifierGate(RandomForestClassifier(3, random_state=0)),
+    "forest": ClassifierGate(ensemble.RandomForestClassifier(3, random_state=0)),
 }
 _SMALL = {"n_estimators": 3, "max_depth": 4, "random_state": 0}
 EXPERTS = {
@@ -131,17 +120,17 @@ EXPERTS = {
         "linear": None,
         "ridge": Ridge(),
         "tree": DecisionTreeRegressor(max_depth=4),
-        "forest": RandomForestRegressor(**_SMALL),
-        "boosting": GradientBoostingRegressor(**_SMALL),
-        "histogram": HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5),
+        "forest": ensemble.RandomForestRegressor(**_SMALL),
+        "boosting": ensemble.GradientBoostingRegressor(**_SMALL),
+        "histogram": ensemble.HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5),
     },
     "classifier": {
         "linear": None,
         "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
         "tree": DecisionTreeClassifier(max_depth=4),
-        "forest": RandomForestClassifier(**_SMALL),
-        "boosting": GradientBoostingClassifier(**_SMALL),
-        "histogram": HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=5),
+        "forest": ensemble.RandomForestClassifier(**_SMALL),
+        "boosting": ensemble.GradientBoostingClassifier(**_SMALL),
+        "histogram": ensemble.HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=5),
     },
 }
 ROUTINGS = {"soft": None, "top-2": 2, "hard": 1}
@@ -199,7 +188,7 @@ def test_gamma():
     "experts",
     [
         None,
-        RandomForestRegressor(**_SMALL),
+        ensemble.RandomForestRegressor(**_SMALL),
         KNeighborsRegressor(),
         make_pipeline(StandardScaler(), Ridge()),
     ],
@@ -219,7 +208,7 @@ def support_vectors():
 def test_experts_of_several_kinds(support_vectors):
     named = [
         ("line", Ridge()),
-        ("bag", BaggingRegressor(DecisionTreeRegressor(max_depth=3), 3, random_state=0)),
+        ("bag", ensemble.BaggingRegressor(DecisionTreeRegressor(max_depth=3), 3, random_state=0)),
         ("frozen", FrozenEstimator(support_vectors)),
     ]
     assert_same(REGRESSOR(named).fit(X, NUMBERS))
@@ -365,9 +354,9 @@ def test_labels_that_onnx_cannot_know(labels):
 
 def test_more_classifiers():
     named = [
-        ("ada", AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=3)),
-        ("extra", ExtraTreesClassifier(**_SMALL)),
-        ("exponential", GradientBoostingClassifier(loss="exponential", **_SMALL)),
+        ("ada", ensemble.AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=3)),
+        ("extra", ensemble.ExtraTreesClassifier(**_SMALL)),
+        ("exponential", ensemble.GradientBoostingClassifier(loss="exponential", **_SMALL)),
     ]
     assert_same(CLASSIFIER(named).fit(X, (NUMBERS > 2).astype(int)))
 
@@ -386,7 +375,9 @@ def test_gate_behind_a_transformer():
 
 
 def test_voting_of_mixtures():
-    model = VotingRegressor([("a", REGRESSOR(n_experts=2)), ("b", Ridge())]).fit(X, NUMBERS)
+    model = ensemble.VotingRegressor([("a", REGRESSOR(n_experts=2)), ("b", Ridge())]).fit(
+        X, NUMBERS
+    )
     assert_same(model)
 
 
@@ -469,7 +460,7 @@ def test_rows_on_and_beside_thresholds(expert):
 def test_missing_values():
     rows = X.copy()
     rows[::7, 0] = np.nan
-    experts = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5)
+    experts = ensemble.HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5)
     model = REGRESSOR(experts, n_experts=2, gate_features=[1, 2]).fit(rows, NUMBERS)
     assert_same(model, rows)
 
@@ -484,15 +475,8 @@ def test_gate_alone(gate):
 # What cannot go ------------------------------------------------------------------------------
 
 
-class OwnRegressor(RegressorMixin, BaseEstimator):
+class OwnRegressor(MeanRegressor):
     """Has no converter."""
-
-    def fit(self, X, y, sample_weight=None):
-        self.mean_ = np.average(y, weights=sample_weight)
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.mean_)
 
 
 class OwnClassifier(ClassifierMixin, BaseEstimator):
@@ -549,7 +533,7 @@ def test_median_is_refused():
 
 def test_splits_on_categories_are_refused():
     rows = np.column_stack([X, np.arange(150) % 5])
-    experts = HistGradientBoostingRegressor(
+    experts = ensemble.HistGradientBoostingRegressor(
         max_iter=3, min_samples_leaf=5, categorical_features=[3]
     )
     model = REGRESSOR(experts, n_experts=1).fit(rows, NUMBERS + 5 * (rows[:, 3] == 2))
@@ -558,7 +542,7 @@ def test_splits_on_categories_are_refused():
 
 
 def test_boosting_on_another_model_is_refused():
-    experts = GradientBoostingRegressor(init=LinearRegression(), n_estimators=2)
+    experts = ensemble.GradientBoostingRegressor(init=LinearRegression(), n_estimators=2)
     with pytest.raises(ValueError, match=r"expert 'expert_0'.*init"):
         to_onnx(REGRESSOR(experts, n_experts=1).fit(X, NUMBERS), X)
 

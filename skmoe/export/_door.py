@@ -53,12 +53,14 @@ def to_onnx(model, X, *, target_opset=None, options=None):
 
     Examples
     --------
+    A graph with one input and one output:
+
     >>> from skmoe import MixtureOfExpertsRegressor
     >>> from skmoe.datasets import make_moe_regression
     >>> from skmoe.export import to_onnx
     >>> X, y = make_moe_regression(n_experts=2, random_state=0)
-    >>> model = MixtureOfExpertsRegressor(n_experts=2, random_state=0).fit(X, y)
-    >>> graph = to_onnx(model, X).graph
+    >>> model = MixtureOfExpertsRegressor(n_experts=2, random_state=0)
+    >>> graph = to_onnx(model.fit(X, y), X).graph
     >>> [each.name for each in graph.input], [each.name for each in graph.output]
     (['X'], ['variable'])
     """

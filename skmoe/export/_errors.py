@@ -1,9 +1,9 @@
 """Errors that say which part cannot be exported, and why."""
 
-from .._errors import PartError
+from .._errors import PartError, naming
 
 
-class exporting:
+class exporting(naming):
     """Context manager: an exception raised inside names the part that cannot be exported.
 
     Parameters
@@ -14,10 +14,7 @@ class exporting:
     """
 
     def __init__(self, part, model):
-        self.part = f"{part} ({type(model).__name__})"
-
-    def __enter__(self):
-        return self
+        super().__init__(f"{part} ({type(model).__name__})", "export to ONNX")
 
     def __exit__(self, kind, error, traceback):
         # An error that names its part already is not named twice.
