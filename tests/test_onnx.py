@@ -13,6 +13,7 @@ import pytest
 from sklearn import ensemble
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -24,6 +25,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.export import to_onnx
+from skmoe.export._graph import needed
 from skmoe.export._labels import written
 from skmoe.gates import (
     ClassifierGate,
@@ -69,6 +71,8 @@ CLASSIFIER = partial(MixtureOfExpertsClassifier, n_init=1, max_iter=3, cv=None, 
 
 def session(graph):
     onnx.checker.check_model(graph, full_check=True)
+    used = {name for node in graph.graph.node for name in node.input}
+    assert used >= {each.name for each in graph.graph.initializer}
     return onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -92,6 +96,8 @@ def assert_same(model, rows=FRESH, **options):
         np.testing.assert_array_equal(found[0], model.predict(rows))
         np.testing.assert_allclose(found[1], model.predict_proba(rows), rtol=0, atol=TOLERANCE)
         assert len(found) == 2
+        # As `predict_log_proba` needs it.
+        assert (found[1] > 0).all()
         return
     expected = model.predict(rows)
     assert len(found) == 1
@@ -305,6 +311,18 @@ def test_expert_without_weight_may_overflow():
     np.testing.assert_allclose(answers(model)[0][~own, 0], expected, rtol=TOLERANCE)
 
 
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_rows_too_far_away_to_be_squared(covariance):
+    targets = np.random.default_rng(0).dirichlet(np.ones(3), size=len(X))
+    gate, rows = GaussianGate(covariance).fit(X, targets), 1e200 * FRESH
+    np.testing.assert_allclose(answers(gate, rows)[0], gate.predict_proba(rows), rtol=0, atol=1e-9)
+
+
+def test_boosting_of_counts():
+    experts = ensemble.HistGradientBoostingRegressor(loss="poisson", max_iter=3, min_samples_leaf=5)
+    assert_same(REGRESSOR(experts, n_experts=2, response="poisson").fit(X, COUNTS))
+
+
 # Labels --------------------------------------------------------------------------------------
 
 
@@ -403,6 +421,12 @@ def test_data_frame_with_text_before_experts_and_gate(frame):
     experts = make_pipeline(encoder(), Ridge())
     model = REGRESSOR(experts, n_experts=2, gate_features=["income", "age"]).fit(frame, NUMBERS)
     assert_same(model, frame)
+
+
+def test_data_frame_of_text(frame):
+    frame = frame[["town"]].assign(sea=np.where(X[:, 0] > 0, "yes", "no"))
+    experts = make_pipeline(OneHotEncoder(), Ridge())
+    assert_same(REGRESSOR(experts, n_experts=2, gate="constant").fit(frame, NUMBERS), frame)
 
 
 def test_data_frame_of_numbers(frame):
@@ -531,6 +555,13 @@ def test_median_is_refused():
         to_onnx(model, X)
 
 
+def test_answers_that_are_drawn_are_refused():
+    named = [("line", LogisticRegression()), ("dice", DummyClassifier(strategy="stratified"))]
+    model = CLASSIFIER(named).fit(X, LABELS)
+    with pytest.raises(ValueError, match=r"expert 'dice'.*stratified"):
+        to_onnx(model, X)
+
+
 def test_splits_on_categories_are_refused():
     rows = np.column_stack([X, np.arange(150) % 5])
     experts = ensemble.HistGradientBoostingRegressor(
@@ -579,6 +610,22 @@ def test_probabilities_as_dictionaries():
     np.testing.assert_allclose(
         [list(row.values()) for row in found], expected, rtol=0, atol=TOLERANCE
     )
+
+
+def test_a_graph_within_a_node_needs_what_is_around_it():
+    number = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [onnx.helper.make_node("Neg", ["outer"], ["inner"])], "body", [], [number("inner", 1, [1])]
+    )
+    nodes = [
+        onnx.helper.make_node("Abs", ["x"], ["outer"]),
+        onnx.helper.make_node("Exp", ["x"], ["idle"]),
+        onnx.helper.make_node("If", ["c"], ["out"], then_branch=body, else_branch=body),
+    ]
+    graph = onnx.helper.make_graph(nodes, "whole", [], [number("out", 1, [1])])
+    kept, names = needed(graph, "out")
+    assert [node.op_type for node in kept] == ["Abs", "If"]
+    assert {"x", "outer"} <= names
 
 
 def test_the_same_graph_every_time():

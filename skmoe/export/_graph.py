@@ -106,7 +106,7 @@ class Graph:
         out = model.graph.output[wanted].name
         for entry, tensor in zip(model.graph.input, feeds, strict=True):
             self.add("Identity", tensor, out=entry.name)
-        nodes, names = _needed(model.graph, out)
+        nodes, names = needed(model.graph, out)
         self._container.nodes.extend(nodes)
         kept = [each for each in model.graph.initializer if each.name in names]
         self._container.initializers.extend(kept)
@@ -115,7 +115,7 @@ class Graph:
         return out
 
 
-def _needed(graph, out):
+def needed(graph, out):
     """The nodes of a graph, in their order, and the names of tensors that an output needs."""
     needed, kept = {out}, []
     for node in reversed(graph.node):
