@@ -434,6 +434,13 @@ def test_data_frame_of_numbers(frame):
     assert_same(REGRESSOR(n_experts=2).fit(frame, NUMBERS), frame)
 
 
+def test_experts_that_pick_numbers_by_name(frame):
+    frame = frame[["age", "income"]]
+    picked = ColumnTransformer([("scaled", StandardScaler(), ["income"])])
+    model = REGRESSOR(make_pipeline(picked, Ridge()), n_experts=2).fit(frame, NUMBERS)
+    assert_same(model, frame)
+
+
 def test_gate_that_sees_text(frame):
     experts = make_pipeline(encoder(), Ridge())
     model = REGRESSOR(experts, n_experts=2, gate="constant").fit(frame, NUMBERS)
@@ -458,9 +465,11 @@ def test_single_precision_in_and_out(task, expert):
     )
 
 
-def test_whole_numbers():
-    rows = np.rint(3 * X).astype(np.int64)
-    assert_same(REGRESSOR(n_experts=2).fit(rows, NUMBERS), rows)
+@pytest.mark.parametrize("first", [StandardScaler(), OneHotEncoder(handle_unknown="ignore")])
+def test_whole_numbers(first):
+    rows = np.rint(3 * X).astype(np.int64) + 10**8
+    experts = make_pipeline(first, Ridge())
+    assert_same(REGRESSOR(experts, n_experts=2).fit(rows, NUMBERS), rows)
 
 
 @pytest.mark.parametrize("expert", ["tree", "forest", "boosting", "histogram"])

@@ -90,13 +90,14 @@ class Table:
             Whether floating numbers are to be in single precision.
         """
         table = self
-        if len(self.columns) > 1 and self._fits_one(model):
+        if self._fits_one(model):
             table = Table.of_numbers(self.graph, self.numbers(), self.width)
         return [table._fed(column, single) for column in table.columns]
 
     def _fits_one(self, model):
         """Whether a model is to be fed with one tensor of numbers."""
-        return not _looks_at_names(model) and all(map(_is_numeric, self.columns))
+        apart = len(self.columns) > 1 and _looks_at_names(model)
+        return not apart and all(map(_is_numeric, self.columns))
 
     def _fed(self, column, single):
         """Name and type of an input, and its tensor; floating numbers in one precision."""
