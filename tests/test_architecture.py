@@ -39,7 +39,7 @@ LAYERS = [
     "_widening _chunks _dask _survey _block_fitting _stream _watch",
     "_parts _inputs _notices _criteria _answers _numbers _large _partial _base _regressor "
     "_classifier",
-    "datasets inspection metrics persistence _cli __main__",
+    "datasets export inspection metrics persistence _cli __main__",
 ]
 ROOMS = [
     Room(f"skmoe.{name}", layer) for layer, names in enumerate(LAYERS) for name in names.split()
@@ -59,7 +59,7 @@ SKLEARN_FROM = 2
 # From which layer up. threadpoolctl comes with every scikit-learn.
 THIRD_PARTY = {"numpy": 0, "scipy": 0, "sklearn": SKLEARN_FROM, "joblib": 2, "threadpoolctl": 5}
 # Extras: a package that may be missing is imported by the function that needs it.
-OPTIONAL = {"dask", "matplotlib", "pandas"}
+OPTIONAL = {"dask", "matplotlib", "onnx", "pandas", "skl2onnx"}
 
 
 def room_of(module):

@@ -26,6 +26,7 @@ PUBLIC = {
     " Summary bootstrap likelihood_ratio_test summary",
     "skmoe.metrics": "log_score crps interval_coverage pit log_score_scorer crps_scorer",
     "skmoe.distributions": "MixtureDistribution",
+    "skmoe.export": "to_onnx",
     "skmoe.datasets": "make_moe_regression make_moe_classification make_robot_arm make_vowels",
 }
 API_PAGE = Path(__file__).parents[1] / "docs" / "api.rst"

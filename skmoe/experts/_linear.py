@@ -201,7 +201,7 @@ class LinearBank:
         validate_data(expert, self.view.X, skip_check_array=True)
         single = self.target.single
         expert.coef_ = coef[0] if single else coef
-        expert.intercept_ = float(intercept[0]) if single else intercept
+        expert.intercept_ = intercept[0] if single else intercept
         if isinstance(expert, Ridge):
             expert.n_iter_, expert.solver_ = None, "cholesky"
         return expert
