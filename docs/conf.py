@@ -24,6 +24,9 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
 ]
+# Links that lead nowhere are warnings too; other packages' pages would have to be fetched.
+nitpicky = True
+nitpick_ignore = [("py:class", "sklearn.utils.Bunch")]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 source_suffix = {".rst": "restructuredtext"}
