@@ -203,6 +203,7 @@ def fit_further(estimator, X, y, weights, *, offset=0.5, params=None):
 
 
 def _fit(estimator, X, y, weights, offset, params):
+    _seed_hidden(last_step(estimator))
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)
@@ -217,6 +218,12 @@ def _fit(estimator, X, y, weights, offset, params):
         X, y = take(X, rows), y[rows]
     params = {key: read_only(value) for key, value in params.items()}
     return estimator.fit(read_only(X), read_only(y), **params)
+
+
+def _seed_hidden(estimator):
+    """Seed what has a random state that is no parameter, as ``SVR``: no search could seed it."""
+    if "random_state" in vars(estimator) and "random_state" not in estimator.get_params(deep=False):
+        estimator.random_state = 0
 
 
 def learns_weighted_batches(estimator):

@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import Bunch
 
@@ -277,3 +278,12 @@ def test_labels_come_back_in_their_type(name, make, table):
     assert (prediction == values).mean() > 0.6
     assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)
     assert np.isfinite(model.score_samples(X, y)).all()
+
+
+def test_a_random_state_that_is_no_parameter_is_seeded(table):
+    X, y, _ = table
+    before = np.random.get_state()[2]  # noqa: NPY002 - the legacy state is what libsvm draws from
+    model = MixtureOfExpertsRegressor(make_pipeline(StandardScaler(), SVR()), n_experts=2, n_init=1)
+    model.set_params(random_state=0).fit(X, y)
+    assert np.random.get_state()[2] == before  # noqa: NPY002
+    assert_array_equal(model.predict(X), clone(model).fit(X, y).predict(X))
