@@ -397,7 +397,7 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
 
     def _may_begin_with(self, y):
         """Whether a model can begin anew with labels: only where none of the last is missing."""
-        return bool(np.isin(self.learned_.recent[1], y).all())
+        return bool(np.isin(self.learned_.y, y).all())
 
     def _target(self, y, weights):
         classes, codes = np.unique(y, return_inverse=True)

@@ -40,23 +40,26 @@ class Learned:
     gate, experts : Units
         Of the columns that each side sees in the first batch; those of y with the experts'.
     stream : Stream
+    y : ndarray of shape (n,) or (n, m)
+        Of the last rows.
     recent : tuple of ndarray, or None
-        X as numbers, dense or sparse, y and weights of the last rows, for as long as the model
-        may be fitted to them.
+        X as numbers, dense or sparse, and weights of the same rows, for as long as the model may
+        be fitted to them.
     """
 
     gate: Units
     experts: Units
     stream: Stream
+    y: np.ndarray
     recent: tuple | None
 
     def with_batch(self, stream, X, y, weights):
         """After a batch: its stream, and the last rows."""
-        if self.recent is None or stream.n_batches > SECOND_LOOKS[-1]:
-            return replace(self, stream=stream, recent=None)
-        pairs = zip(self.recent, (X, y, weights), strict=True)
-        recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
-        return replace(self, stream=stream, recent=recent)
+        y, recent = _stacked(self.y, y)[-RECENT_ROWS:], None
+        if self.recent is not None and stream.n_batches <= SECOND_LOOKS[-1]:
+            pairs = zip(self.recent, (X, weights), strict=True)
+            recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
+        return replace(self, stream=stream, y=y, recent=recent)
 
 
 def _learns_by_batches(estimator):
@@ -171,7 +174,7 @@ class PartialFitMixin:
 
     def _learned_from(self, model, X, y, weights):
         """What to go on from after a fit of `model` to these rows."""
-        rows = _numbers(X), y, weights
+        last, recent = y, (_numbers(X), weights)
         if self._has_labels:
             X, y, weights = with_unseen(X, y, weights, self.classes_)
         named = self._resolve_parts(np.random.RandomState(0)).named
@@ -180,7 +183,7 @@ class PartialFitMixin:
         experts = _units(seen, y, weights, self._has_labels)
         gate = _units(select(X, self.gate_columns_), y, weights, True)
         stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
-        return Learned(gate, experts, stream, rows if stream.experts.cheap else None)
+        return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
 
     def _go_on(self, X, y, sample_weight):
         """Learn a further batch."""
@@ -204,13 +207,14 @@ class PartialFitMixin:
     def _looked_again(self, X, y, batch, resp, scores):
         """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
         known, weights = self.learned_, batch.weights
+        recent_X, recent_weights = known.recent
         params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
         if self._has_labels:
             params["class_weight"] = None  # it is part of the weights that were kept
         other = clone(self).set_params(**params)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            other.fit(*known.recent)
+            other.fit(recent_X, known.y, recent_weights)
         if self._has_labels and not np.array_equal(other.classes_, self.classes_):
             return known, batch, resp, scores
         gain = other.score_samples(_numbers(X), y) - scores
@@ -218,7 +222,7 @@ class PartialFitMixin:
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
         if mean <= _CLEARLY * error:
             return known, batch, resp, scores
-        learned = self._learned_from(other, *known.recent)
+        learned = self._learned_from(other, recent_X, known.y, recent_weights)
         stream = replace(learned.stream, n_batches=known.stream.n_batches)
         learned = replace(learned, stream=stream)
         batch = self._batch(learned.gate, learned.experts, X, y, weights)

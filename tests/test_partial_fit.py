@@ -110,7 +110,9 @@ def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
 
 
 @EVERY_TASK
-def test_a_change_of_regime_is_followed(task):
+@pytest.mark.parametrize("looks", [(4, 8, 16, 32, 64), (4, 8)])
+def test_a_change_of_regime_is_followed(task, looks, monkeypatch):
+    monkeypatch.setattr("skmoe._partial.SECOND_LOOKS", looks)  # without rows kept, too
     model = streamed(make(task), *table(task, 40 * BATCH, seed=0))
     n = 20 * BATCH
     X, y = table(task, n + 5000, seed=100)

@@ -201,7 +201,7 @@ def test_a_first_batch_of_some_labels_is_a_fit_to_weighted_rows(class_weight):
     written = make("logistic", experts=None).fit(*with_unseen(X, y, times, [0, 1, 2]))
     assert_allclose(model.predict_proba(X), written.predict_proba(X), atol=1e-9)
     assert model.class_weight == class_weight
-    assert len(model.learned_.recent[1]) == 400
+    assert len(model.learned_.y) == 400
 
 
 def test_one_label_and_rows_without_weight_will_do_to_begin():
