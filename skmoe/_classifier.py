@@ -395,9 +395,9 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
                 f"classes must be those of the first batch, {known.tolist()}; got {given.tolist()}"
             )
 
-    def _may_begin_with(self, y):
+    def _may_begin_with(self, y, last):
         """Whether a model can begin anew with labels: only where none of the last is missing."""
-        return bool(np.isin(self.learned_.y, y).all())
+        return bool(np.isin(last, y).all())
 
     def _target(self, y, weights):
         classes, codes = np.unique(y, return_inverse=True)

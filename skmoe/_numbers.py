@@ -40,7 +40,7 @@ class NumbersMixin:
     def _check_classes(self, classes):
         raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
 
-    def _may_begin_with(self, y):
+    def _may_begin_with(self, y, last):
         return True
 
     def _target(self, y, weights):

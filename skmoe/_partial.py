@@ -18,7 +18,7 @@ from ._inputs import check_weights, check_X, keep_rows
 from ._mixture import select
 from ._numerics import weighted_location_scale
 from ._sklearn import as_numeric
-from ._stream import Batch, Stream, refusal, solved_at_once, with_unseen
+from ._stream import Batch, Stream, as_plain, from_plain, refusal, solved_at_once, with_unseen
 from ._survey import Units
 from ._target import Labels, Target
 
@@ -168,7 +168,7 @@ class PartialFitMixin:
     def _look_around(self, X, y, sample_weight):
         """Sum up a batch under the fitted model."""
         X, y, weights = self._batch_of(X, y, sample_weight)
-        self.learned_ = self._learned_from(self, X, y, weights)
+        self._keep(self._learned_from(self, X, y, weights))
         score = float(np.average(self.score_samples(X, y), weights=weights))
         self._record(np.array([score]))
 
@@ -187,27 +187,26 @@ class PartialFitMixin:
 
     def _go_on(self, X, y, sample_weight):
         """Learn a further batch."""
-        known, given = self.learned_, (X, y, sample_weight)
+        known, given = self._known(), (X, y, sample_weight)
         X, y, weights = self._batch_of(X, y, sample_weight)
         if not len(y):
             return
         batch = self._batch(known.gate, known.experts, X, y, weights)
         resp, scores = known.stream.expect(batch, self.top_k)
         history = self.lower_bounds_
-        if known.stream.is_surprised(batch, scores) and self._may_begin_with(y):
+        if known.stream.is_surprised(batch, scores) and self._may_begin_with(y, known.y):
             self._begin(*given, getattr(self, "classes_", None))
         else:
             if known.stream.n_batches in SECOND_LOOKS and known.recent is not None:
-                known, batch, resp, scores = self._looked_again(X, y, batch, resp, scores)
+                known, batch, resp, scores = self._looked_again(known, X, y, batch, resp, scores)
             stream = known.stream.learned(batch, resp, scores)
-            self.learned_ = known.with_batch(stream, _numbers(X), y, weights)
-            self._store_stream(batch)
+            self._keep(known.with_batch(stream, _numbers(X), y, weights))
+            self._store_stream(stream, batch)
         self._record(np.append(history, np.average(scores, weights=weights)))
 
-    def _looked_again(self, X, y, batch, resp, scores):
+    def _looked_again(self, known, X, y, batch, resp, scores):
         """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
-        known, weights = self.learned_, batch.weights
-        recent_X, recent_weights = known.recent
+        weights, (recent_X, recent_weights) = batch.weights, known.recent
         params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
         if self._has_labels:
             params["class_weight"] = None  # it is part of the weights that were kept
@@ -251,9 +250,15 @@ class PartialFitMixin:
             target = Target(y, columns, experts.y_mean, experts.y_scale)
         return Batch(*views, target, weights)
 
-    def _store_stream(self, batch):
+    def _known(self):
+        """What to go on from."""
+        return Learned(**from_plain(self.learned_))
+
+    def _keep(self, learned):
+        self.learned_ = as_plain(learned)
+
+    def _store_stream(self, stream, batch):
         """Write the fitted attributes that a batch changes."""
-        stream = self.learned_.stream
         self.gate_ = stream.gate.finish(batch.gate)
         self.experts_ = stream.experts.finish(batch.experts, batch.target)
         self.named_experts_ = Bunch(**dict(zip(self.named_experts_, self.experts_, strict=True)))

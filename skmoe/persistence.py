@@ -21,21 +21,6 @@ _LAWS = (
     "skmoe.responses._poisson.Poisson",
     "skmoe.responses._student.StudentT",
 )
-# What `partial_fit` goes on from.
-_STREAMS = (
-    "skmoe._partial.Learned",
-    "skmoe._stream._decay.Decayed",
-    "skmoe._stream._gate.GateStream",
-    "skmoe._stream._linear.LinearStream",
-    "skmoe._stream._logistic.LogisticStream",
-    "skmoe._stream._logits.Softmax",
-    "skmoe._stream._stream.Stream",
-    "skmoe._stream._stream.Usual",
-    "skmoe._stream._wrapped.Spread",
-    "skmoe._stream._wrapped.Sure",
-    "skmoe._stream._wrapped.WrappedStream",
-    "skmoe._survey.Units",
-)
 # scikit-learn's own, which are public under other names, or parts of its estimators.
 _SCIKIT_LEARN = (
     "numpy.dtype",
@@ -104,4 +89,4 @@ _SCIKIT_LEARN = (
 #: Names of all types of ours that a fitted mixture may hold, and of those that scikit-learn's
 #: experts and gates bring and skops does not trust of itself. To create any of them runs no code
 #: but its own class's, and none imports or calls what the file names.
-TRUSTED_TYPES = (*_ESTIMATORS, *_GATES, *_LAWS, *_STREAMS, *_SCIKIT_LEARN)
+TRUSTED_TYPES = (*_ESTIMATORS, *_GATES, *_LAWS, *_SCIKIT_LEARN)

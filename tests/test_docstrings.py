@@ -118,7 +118,8 @@ def test_object_is_offered_and_on_the_api_page(path):
     module, _, name = path.rpartition(".")
     assert name in importlib.import_module(module).__all__
     page = API_PAGE.read_text("utf8")
-    sections = dict(re.findall(r"\.\. currentmodule:: (\S+)\n(.*?)(?=\.\. current|\Z)", page, re.S))
+    heading = r"\.\. (?:current)?module:: (\S+)\n(.*?)(?=\.\. (?:current)?module|\Z)"
+    sections = dict(re.findall(heading, page, re.S))
     assert re.search(rf"^ +{name}$", sections.get(module, ""), re.M)
 
 

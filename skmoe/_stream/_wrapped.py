@@ -167,6 +167,7 @@ class Spread:
         return self.dispersion * target.scale
 
 
+@dataclass(frozen=True)
 class Sure:
     """Nothing to learn: answers are log-probabilities of labels."""
 
