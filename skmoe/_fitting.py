@@ -185,7 +185,8 @@ class Fitting:
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
             starts = self._draw(cheap, init, n_starts)
             if init == "auto" and cheap is training and is_deep(self.parts.gate):
-                starts = chain([("grown", grown(self, pool))], starts)
+                # One for each run to return: what is averaged should be good, and differ.
+                starts = chain((("grown", grown(self, pool)) for _ in range(average)), starts)
             results = search.best_of_short(starts)
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)

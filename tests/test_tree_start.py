@@ -52,6 +52,14 @@ def test_it_is_worth_more_than_most_where_y_is_smooth(seed):
     assert reached["grown"][0] > np.median(others) + 0.02
 
 
+def test_what_is_averaged_may_all_have_grown():
+    X, y = make_robot_arm(1500, random_state=0)
+    gate = HierarchicalGate((2, 2))
+    model = MixtureOfExpertsRegressor(gate=gate, average=3, tol=1e-3, random_state=0).fit(X, y)
+    reached = [start["lower_bound"] for start in model.starts_ if start["kind"] == "grown"]
+    assert len(reached) == 3
+
+
 @pytest.mark.parametrize(
     "params",
     [
