@@ -189,7 +189,9 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
         Fitted.
     """
     params = dict(params or {})
-    seen = y if weights is None else y[taught_rows(estimator, weights, offset)]
+    seen = y
+    if previous is not None and weights is not None:
+        seen = y[taught_rows(estimator, weights, offset)]
     given, estimator = estimator, resume(estimator, previous, seen)
     fitted = _fit(estimator, X, y, weights, offset, params)
     if resumable(given):

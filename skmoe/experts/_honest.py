@@ -105,8 +105,10 @@ class Lesson:
                 return fit_weighted(DummyClassifier(strategy="prior"), X, y, weights)
             if isinstance(previous, DummyClassifier):
                 previous = None
-            # Rows of negligible weight are left out, and a rare class may go with them.
-            seen = y[taught_rows(self.estimator, weights, self.offset)]
+            seen = y
+            if previous is not None:
+                # Rows of negligible weight are left out, and a rare class may go with them.
+                seen = y[taught_rows(self.estimator, weights, self.offset)]
             estimator, fresh = pace.prepare(self.estimator, previous, stage, seen)
             fit = fit_weighted if fresh else fit_further
             return fit(estimator, X, y, weights, offset=self.offset, params=params)
