@@ -10,14 +10,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._answers import like
-from ._base import BaseMixtureOfExperts
-from ._dask import by_partition, is_dask
-from ._mixture import Classes
-from ._partial import PartialFitMixin
+from ._data.dask import by_partition, is_dask
+from ._data.moments import as_codes, survey_labels
+from ._data.target import Labels
+from ._estimator.base import BaseMixtureOfExperts
+from ._estimator.partial_fit import PartialFitMixin
+from ._estimator.prediction import like
+from ._fit.mixture import Classes
 from ._sklearn import StrOptions
-from ._survey import as_codes, survey_labels
-from ._target import Labels
 from .responses import Categorical
 from .routing import keep_top, weighted_mean, weighted_vote
 

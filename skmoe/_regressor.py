@@ -5,13 +5,13 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._answers import like
-from ._base import BaseMixtureOfExperts
-from ._dask import by_partition, is_dask
-from ._mixture import concatenate_components
-from ._numbers import NumbersMixin
-from ._partial import PartialFitMixin
-from ._parts import RESPONSES
+from ._data.dask import by_partition, is_dask
+from ._estimator.base import BaseMixtureOfExperts
+from ._estimator.options import RESPONSES
+from ._estimator.partial_fit import PartialFitMixin
+from ._estimator.prediction import like
+from ._estimator.tasks import NumbersMixin
+from ._fit.mixture import concatenate_components
 from ._sklearn import StrOptions
 from .distributions import MixtureDistribution
 from .responses import Response

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._numerics import blocks, row_max, row_sum
+from ._data.numerics import blocks, row_max, row_sum
 
 
 def largest(scores, k):

@@ -17,7 +17,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.gates import GaussianGate, HierarchicalGate, SoftmaxGate
-from skmoe.responses import Gamma, Gaussian, Laplace, MultivariateGaussian, Poisson, StudentT
+from skmoe.responses import (
+    Gamma,
+    Gaussian,
+    Laplace,
+    MultivariateGaussian,
+    Poisson,
+    StudentT,
+)
 
 N_ROWS = 103
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import skmoe._search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-import skmoe._search
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe.em._accelerate import accelerate
-from skmoe.em._engine import State
+from skmoe.em._anderson import accelerate
+from skmoe.em._loop import State
 from skmoe.gates import ConstantGate, HierarchicalGate
 from skmoe.responses import Gaussian
 from tests.oracles import groups as textbook

@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import skmoe._block_fitting
+import skmoe._chunks
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.linalg import block_diag
@@ -12,23 +14,21 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-import skmoe._block_fitting
-import skmoe._chunks
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._block_fitting import BlockFold
-from skmoe._chunks import of_arrays, of_blocks
-from skmoe._design import View
-from skmoe._fold._gaussian import GaussianForm, GaussianPart
-from skmoe._fold._glm import GlmForm
-from skmoe._fold._linear import LinearForm
-from skmoe._fold._logistic import LogisticForm
-from skmoe._fold._softmax import SoftmaxForm
-from skmoe._multinomial import assemble_hessian
-from skmoe._survey import survey
+from skmoe._data.chunks import of_arrays, of_blocks
+from skmoe._data.design import View
+from skmoe._data.moments import survey
+from skmoe._fit.out_of_core import BlockFold
 from skmoe.datasets import make_moe_classification, make_moe_regression
-from skmoe.em._blocks import Fold
-from skmoe.experts._glm import GammaLoss, PoissonLoss
+from skmoe.em._multinomial import assemble_hessian
+from skmoe.em._sums import Fold
+from skmoe.experts._glm._bank import GammaLoss, PoissonLoss
+from skmoe.experts._glm._sums import GlmForm
+from skmoe.experts._linear._sums import LinearForm
+from skmoe.experts._logistic._sums import LogisticForm
 from skmoe.gates import ConstantGate, GaussianGate, SoftmaxGate
+from skmoe.gates._gaussian._sums import GaussianForm, GaussianPart
+from skmoe.gates._softmax._sums import SoftmaxForm
 from skmoe.responses import Categorical, Gamma, Gaussian, Poisson, StudentT
 
 

@@ -17,8 +17,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._design import View
-from skmoe._folds import row_folds
+from skmoe._data.design import View
+from skmoe._data.splits import row_folds
 from skmoe.gates import ClassifierGate
 
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._dask import DaskChunks
+from skmoe._data.dask import DaskChunks
 from skmoe.datasets import make_moe_classification, make_moe_regression
 
 with warnings.catch_warnings():

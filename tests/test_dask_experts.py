@@ -14,8 +14,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression
-from skmoe.experts import _wrapped
-from skmoe.experts._pool import _LOSSES, ClusterBoard, Pool
+from skmoe.experts._wrapped import _bank as _wrapped
+from skmoe.experts._wrapped._workers import _LOSSES, ClusterBoard, Pool
 from tests.test_dask import client  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import skmoe._fitting
 from scipy.optimize import minimize
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-import skmoe._fitting
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.gates import SoftmaxGate

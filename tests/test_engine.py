@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from skmoe.em._engine import State, e_step, iterate, run
+from skmoe.em._loop import State, e_step, iterate, run
 
 
 def states(objectives):

@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier as Classifier
 from skmoe import MixtureOfExpertsRegressor as Regressor
-from skmoe._delegate import weighted_rows
+from skmoe._data.weighted_fit import weighted_rows
 from skmoe.gates import ClassifierGate, ConstantGate, SoftmaxGate
 from tests._estimators import (
     AnsweringClassifier,

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skmoe import MixtureOfExpertsRegressor
-from skmoe._design import View
+from skmoe._data.design import View
 from skmoe.gates import (
     ClassifierGate,
     ConstantGate,

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+import skmoe._design
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import logsumexp, softmax
@@ -21,11 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import skmoe._design
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._design import View
+from skmoe._data.design import View
 from skmoe.gates import GaussianGate, make_trainer
-from skmoe.gates._covariance import SparseRows
+from skmoe.gates._gaussian._covariance import SparseRows
 from skmoe.responses import Gaussian
 from tests.oracles.likelihood import flatten, gradient
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import skmoe._fitting
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, sparse, special, stats
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -13,12 +14,11 @@ from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegres
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skmoe._fitting
 from skmoe import MixtureOfExpertsRegressor
-from skmoe._design import View
-from skmoe._target import Target
+from skmoe._data.design import View
+from skmoe._data.target import Target
 from skmoe.experts import is_batched
-from skmoe.experts._glm import GlmBank
+from skmoe.experts._glm._bank import GlmBank
 from skmoe.gates import ConstantGate, SoftmaxGate
 from skmoe.responses import Gamma, Poisson
 from tests.golden.make_glm import GOLDEN_FILE, simulated

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import skmoe._fitting
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.stats import norm, ortho_group
@@ -17,14 +18,13 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import skmoe._fitting
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._design import View
-from skmoe._multinomial import Iterate
-from skmoe._target import Labels, Target
-from skmoe._training import Parameters, Training
-from skmoe._units import Rows
+from skmoe._data.design import View
+from skmoe._data.groups import Rows
+from skmoe._data.target import Labels, Target
 from skmoe.datasets import make_moe_classification, make_moe_regression
+from skmoe.em._multinomial import Iterate
+from skmoe.em._row_trainer import Parameters, Training
 from skmoe.experts import LinearBank, LinearState, LogisticBank
 from skmoe.gates import (
     ClassifierGate,

@@ -26,11 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._delegate import fit_weighted, is_rigid
-from skmoe._target import Labels
+from skmoe._data.target import Labels
+from skmoe._data.weighted_fit import fit_weighted, is_rigid
 from skmoe.datasets import make_moe_classification, make_moe_regression
-from skmoe.experts._honest import Lesson
-from skmoe.experts._pace import pace_of
+from skmoe.experts._wrapped._cross_fitting import Lesson
+from skmoe.experts._wrapped._schedule import pace_of
 from skmoe.responses import Gaussian
 
 ML = Gaussian(prior=0, floor=1e-6)

@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from skmoe import _multinomial
-from skmoe._design import View
+from skmoe._data.design import View
+from skmoe.em import _multinomial
 from tests.oracles.likelihood import gradient
 
 

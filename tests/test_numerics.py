@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 from scipy.special import log_softmax as reference_log_softmax
 
-from skmoe import _numerics
-from skmoe._design import DenseDesign, SparseDesign
+from skmoe._data import numerics as _numerics
+from skmoe._data.design import DenseDesign, SparseDesign
 
 
 @pytest.fixture

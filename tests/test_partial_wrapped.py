@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._stream import with_unseen
+from skmoe._fit.online import with_unseen
 from skmoe.datasets import make_moe_classification, make_moe_regression
 
 SGD = SGDClassifier(loss="log_loss")

@@ -12,8 +12,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from skmoe._data.tables import is_numeric, with_columns
 from skmoe._sklearn import take
-from skmoe._tables import is_numeric, with_columns
 from skmoe.gates import HierarchicalGate, SoftmaxGate
 from skmoe.inspection import (
     GateDisplay,

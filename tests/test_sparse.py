@@ -4,20 +4,21 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import skmoe._design
+import skmoe._fitting
+import skmoe._training
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 
-import skmoe._design
-import skmoe._fitting
-import skmoe._training
-from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor, _sparse
-from skmoe._design import DenseDesign, SparseDesign, View
-from skmoe._features import numeric_features
-from skmoe._folds import row_folds
+from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from skmoe._data import sparse as _sparse
+from skmoe._data.design import DenseDesign, SparseDesign, View
+from skmoe._data.features import numeric_features
+from skmoe._data.splits import row_folds
 from skmoe.em._directions import main_scores
-from skmoe.em._start import Starts
+from skmoe.em._starts import Starts
 from skmoe.gates import GaussianGate, SoftmaxGate
 from skmoe.routing import weighted_mean
 

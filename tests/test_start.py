@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skmoe._design import View
-from skmoe._features import numeric_features
-from skmoe.em._start import SMOOTHING, Starts, reseeded
+from skmoe._data.design import View
+from skmoe._data.features import numeric_features
+from skmoe.em._starts import SMOOTHING, Starts, reseeded
 
 KINDS = ["random", "kmeans", "experts", "split"]
 

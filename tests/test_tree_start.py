@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._fitting import Fitting
-from skmoe._tree_start import _CUTS
+from skmoe._fit.fitting import Fitting
+from skmoe._fit.tree_start import _CUTS
 from skmoe.datasets import make_moe_regression, make_robot_arm
 from skmoe.gates import HierarchicalGate, count_leaves, forks, trunk
 from skmoe.gates._tree import preorder

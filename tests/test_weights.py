@@ -97,7 +97,7 @@ def assert_same(one, other, X, tol=1e-7):
 def test_a_weight_of_two_is_the_row_written_twice(
     estimator, params, container, entries, table, rng, monkeypatch
 ):
-    monkeypatch.setattr("skmoe._design._DENSE_ENTRIES", entries)
+    monkeypatch.setattr("skmoe._data.design._DENSE_ENTRIES", entries)
     X, y = table[0], target_of(estimator, table)
     weights = rng.integers(0, 4, size=N)
     rows = rng.permutation(np.repeat(np.arange(N), weights))

@@ -10,9 +10,9 @@ from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skmoe import MixtureOfExpertsRegressor
-from skmoe._fitting import AGAIN
-from skmoe._folds import row_folds
-from skmoe._widening import FEW, FOLDS
+from skmoe._data.splits import row_folds
+from skmoe._fit.calibration import FEW, FOLDS
+from skmoe._fit.fitting import AGAIN
 from skmoe.datasets import make_moe_regression
 from skmoe.responses import Gaussian
 from tests.benchmarks.coverage import ALLOWED, read, scores

@@ -14,7 +14,12 @@ from ._from_table import problem_from_table
 from ._html import Section, check_pictures, write_report
 from ._problem import embedded_problems
 from ._regression import RegressionTask
-from ._report import print_complaints, print_experts, print_heading, print_scores
+from ._report import (
+    print_complaints,
+    print_experts,
+    print_heading,
+    print_scores,
+)
 from ._table import read_table
 
 _TASKS = {"regression": RegressionTask, "classification": ClassificationTask}

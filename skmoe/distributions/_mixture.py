@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .._numerics import BLOCK_ROWS, blocks
+from .._data.numerics import BLOCK_ROWS, blocks
 from ._components import Components, make_generator, without_idle
 from ._modes import highest
 from ._quantiles import quantile

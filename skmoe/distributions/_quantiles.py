@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._numerics import LARGEST_VALUE
+from .._data.numerics import LARGEST_VALUE
 
 #: Most steps of the search for a quantile; bisection alone would end within them.
 _BISECTIONS = 200

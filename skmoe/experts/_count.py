@@ -8,7 +8,7 @@ from sklearn.linear_model import (
     Ridge,
 )
 
-from .._delegate import last_step
+from .._data.pipelines import last_step
 
 
 def count_parameters(estimator):

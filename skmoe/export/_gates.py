@@ -5,7 +5,13 @@ from itertools import pairwise
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from ..gates import ClassifierGate, ConstantGate, GaussianGate, HierarchicalGate, SoftmaxGate
+from ..gates import (
+    ClassifierGate,
+    ConstantGate,
+    GaussianGate,
+    HierarchicalGate,
+    SoftmaxGate,
+)
 from ._estimators import write_classifier, write_transformer
 from ._graph import Graph
 from ._labels import aligned

@@ -8,9 +8,16 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._delegate import NEGLIGIBLE, fit_weighted, last_step
+from .._data.pipelines import last_step
+from .._data.weighted_fit import NEGLIGIBLE, fit_weighted
 from .._errors import naming
-from .._sklearn import HasMethods, Interval, LinearClassifierMixin, StrOptions, take
+from .._sklearn import (
+    HasMethods,
+    Interval,
+    LinearClassifierMixin,
+    StrOptions,
+    take,
+)
 from ._crossfit import AUTO_FOLDS, CrossFitTrainer
 from ._targets import GateMixin, check_targets
 

@@ -7,8 +7,8 @@ from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._data.tables import n_rows
 from .._sklearn import Interval
-from .._target import n_rows
 from ._targets import GateMixin, check_targets
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from .._delegate import resumable
+from .._data.splits import row_folds
+from .._data.weighted_fit import resumable
 from .._errors import naming
-from .._folds import row_folds
 from .._sklearn import take
 from ._targets import shares
 

@@ -7,16 +7,23 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._delegate import fit_prefix, last_step
-from .._design import View
-from .._numerics import pack_arrays, row_sum, unpack_arrays
+from .._data.design import View
+from .._data.numerics import pack_arrays, row_sum, unpack_arrays
+from .._data.pipelines import fit_prefix, last_step
 from .._sklearn import HasMethods, Interval, StrOptions
 from ._constant import ConstantGate
 from ._refit import make_trainer
 from ._resolve import GATES, is_estimator, resolve_gate
-from ._softmax import SoftmaxGate
+from ._softmax._gate import SoftmaxGate
 from ._targets import GateMixin, check_targets, shares
-from ._tree import arrange, check_branching, child_masses, count_leaves, leaf_log_proba, preorder
+from ._tree import (
+    arrange,
+    check_branching,
+    child_masses,
+    count_leaves,
+    leaf_log_proba,
+    preorder,
+)
 
 #: A node with less than this share of the total mass learns nothing.
 MASS_FLOOR = 1e-8

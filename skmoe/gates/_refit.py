@@ -2,7 +2,7 @@
 
 from sklearn.base import clone
 
-from .._delegate import fit_prefix
+from .._data.pipelines import fit_prefix
 from .._errors import naming
 from ._balance import Balanced
 from ._targets import shares

@@ -4,8 +4,8 @@ from sklearn.base import clone, is_classifier
 
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
-from ._gaussian import GaussianGate
-from ._softmax import SoftmaxGate
+from ._gaussian._gate import GaussianGate
+from ._softmax._gate import SoftmaxGate
 from ._targets import is_gate
 
 #: Gates by name.

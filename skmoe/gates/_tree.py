@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
-from .._numerics import log_softmax, row_sum
+from .._data.numerics import log_softmax, row_sum
 
 #: A third moment below this, for coordinates of at most one, is rounding.
 _TIE = 1e-9

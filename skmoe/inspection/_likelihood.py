@@ -4,12 +4,19 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
+from .._data.tables import with_columns
 from .._sklearn import take
-from .._tables import with_columns
 from ..gates import ConstantGate
 from ..responses import Gamma, Gaussian, Poisson
 from ._information import Columns, GaussianExpert, LogisticExpert, SoftmaxPart, Units
-from ._linear import is_regressor, last_step, read_expert, read_gate, refuse, transformers
+from ._linear import (
+    is_regressor,
+    last_step,
+    read_expert,
+    read_gate,
+    refuse,
+    transformers,
+)
 from ._loglinear import GammaExpert, PoissonExpert
 
 #: Difference, relative to the size of the answers, up to which an expert counts as linear.

@@ -13,7 +13,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from ..gates import SoftmaxGate
 from ._information import GaussianExpert, LogisticExpert
-from ._loglinear import GammaExpert, PoissonExpert, dispersion_curvature, dispersion_slope
+from ._loglinear import (
+    GammaExpert,
+    PoissonExpert,
+    dispersion_curvature,
+    dispersion_slope,
+)
 
 
 @dataclass(frozen=True)

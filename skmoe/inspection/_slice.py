@@ -6,8 +6,8 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 
+from .._data.tables import is_numeric, with_columns
 from .._sklearn import take
-from .._tables import is_numeric, with_columns
 
 
 class Slice:

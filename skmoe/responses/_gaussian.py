@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .._numerics import blocks
+from .._data.numerics import blocks
 from .._sklearn import Interval
 from ._response import pooled, weighted_sums
 from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals

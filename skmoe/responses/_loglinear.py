@@ -4,7 +4,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from .._numerics import solve_normal_equations, weighted_grams, weighted_location_scale
+from .._data.numerics import (
+    solve_normal_equations,
+    weighted_grams,
+    weighted_location_scale,
+)
 from .._sklearn import as_numeric
 
 #: Features end here, in standard deviations: beyond, a dispersion goes on as it was.

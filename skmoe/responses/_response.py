@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from .._numerics import column_dots
+from .._data.numerics import column_dots
 from .._version import VersionedMixin
 
 

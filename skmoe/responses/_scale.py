@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._numerics import blocks
+from .._data.numerics import blocks
 from .._sklearn import Interval, StrOptions
 from ._response import Response
 

@@ -21,10 +21,10 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_diabetes, load_iris
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._search import _watched
+from skmoe._fit.progress import watching
 from skmoe._sklearn import CALLBACKS, callback_context, with_callbacks
-from skmoe._watch import watching
 from skmoe.datasets import make_moe_regression
+from skmoe.em._search import _watched
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 
 #: Largest share of a fit.

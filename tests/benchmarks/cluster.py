@@ -17,11 +17,11 @@ from functools import partial
 
 import numpy as np
 
-from skmoe._block_fitting import BlockFold
-from skmoe._dask import DaskChunks
-from skmoe._fold._linear import LinearForm
-from skmoe._fold._softmax import SoftmaxForm
-from skmoe._survey import survey
+from skmoe._data.dask import DaskChunks
+from skmoe._data.moments import survey
+from skmoe._fit.out_of_core import BlockFold
+from skmoe.experts._linear._sums import LinearForm
+from skmoe.gates._softmax._sums import SoftmaxForm
 from skmoe.responses import Gaussian
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated

@@ -191,7 +191,11 @@ def regressors():
         ),
         "sparse table": ({"n_experts": 2}, "numbers", {"sparse": True}),
         "blocks": ({"n_experts": 2}, "numbers", {"blocks": True}),
-        "blocks, gaussian gate": ({"n_experts": 2, "gate": "gaussian"}, "numbers", {"blocks": True}),
+        "blocks, gaussian gate": (
+            {"n_experts": 2, "gate": "gaussian"},
+            "numbers",
+            {"blocks": True},
+        ),
         "blocks, poisson": ({"n_experts": 2, "response": "poisson"}, "counts", {"blocks": True}),
     }
 
@@ -201,7 +205,11 @@ def classifiers():
     return {
         "default": ({}, "labels", {}),
         "two classes": ({"experts": LogisticRegression(C=0.5), "n_experts": 3}, "binary", {}),
-        "weights": ({"n_experts": 2, "class_weight": "balanced"}, "labels", {"sample_weight": True}),
+        "weights": (
+            {"n_experts": 2, "class_weight": "balanced"},
+            "labels",
+            {"sample_weight": True},
+        ),
         "groups": ({"n_experts": 2}, "labels", {"groups": True}),
         "auto": ({"n_experts": "auto"}, "labels", {}),
         "average": ({"average": 2, "n_experts": 2}, "labels", {}),

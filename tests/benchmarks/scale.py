@@ -24,11 +24,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe import MixtureOfExpertsRegressor
-from skmoe._block_fitting import BlockFold
-from skmoe._chunks import of_arrays
-from skmoe._fold._linear import LinearForm
-from skmoe._fold._softmax import SoftmaxForm
-from skmoe._survey import survey
+from skmoe._data.chunks import of_arrays
+from skmoe._data.moments import survey
+from skmoe._fit.out_of_core import BlockFold
+from skmoe.experts._linear._sums import LinearForm
+from skmoe.gates._softmax._sums import SoftmaxForm
 from skmoe.responses import Gaussian
 from tests.benchmarks._memory import watched
 from tests.benchmarks._timing import fastest, run_and_print, verdict

@@ -1,0 +1,1 @@
+"""Rows and columns: what training data are made of."""

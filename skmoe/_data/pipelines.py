@@ -1,0 +1,134 @@
+"""Pipelines: what they end in, and what stands before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from .design import View
+
+
+def last_step(estimator):
+    """Return the last step of a pipeline, or the estimator itself."""
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def innermost(estimator):
+    """What stands behind pipelines and ``FrozenEstimator``."""
+    if isinstance(estimator, FrozenEstimator):
+        return innermost(estimator.estimator)
+    last = last_step(estimator)
+    return last if last is estimator else innermost(last)
+
+
+def before_last(estimator, X):
+    """X as the last step of a fitted pipeline sees it."""
+    if isinstance(estimator, FrozenEstimator):
+        return before_last(estimator.estimator, X)
+    if not isinstance(estimator, Pipeline):
+        return X
+    X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
+    return before_last(estimator.steps[-1][1], X)
+
+
+def is_distribution(estimator):
+    """Tell whether an expert brings a distribution of y of its own: a mixture as an expert.
+
+    It may stand at the end of a pipeline, or be frozen.
+    """
+    return hasattr(innermost(estimator), "_components")
+
+
+def own_log_density(estimator, X, y):
+    """Log-densities (n,) of y under a fitted expert that `is_distribution`, else None."""
+    if not is_distribution(estimator):
+        return None
+    X = before_last(estimator, X)
+    return np.asarray(innermost(estimator).score_samples(X, y), dtype=np.float64)
+
+
+def own_components(estimator, X):
+    """Components of a fitted mixture that is an expert: weights, answers and dispersions."""
+    return innermost(estimator)._components(before_last(estimator, X))
+
+
+def fit_prefix(estimator, view, y):
+    """Fit the transformers of a pipeline, once for the whole of EM.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Anything but a pipeline has no transformers.
+    view : View of n rows
+    y : ndarray of shape (n,) or (n, m)
+        For transformers that look at it.
+
+    Returns
+    -------
+    prefix : Prefix
+    last : estimator
+        The last step.
+    view : View
+        Of what the last step sees.
+    """
+    prefix = Prefix(estimator, [])
+    while isinstance(estimator, Pipeline):
+        before = []
+        if len(estimator.steps) > 1:
+            transformers = clone(estimator[:-1])
+            view = View(transformers.fit_transform(view.X, y), view.weights)
+            before = transformers.steps
+        prefix.fitted.append(before)
+        estimator = estimator.steps[-1][1]
+    return prefix, estimator, view
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Fitted transformers that stand before a trainer.
+
+    Attributes
+    ----------
+    estimator : estimator
+        As the user gave it.
+    fitted : list of list of (str, transformer)
+        The fitted steps of the pipeline, and of the pipelines it ends in.
+    """
+
+    estimator: BaseEstimator
+    fitted: list
+
+    def before(self, trainer):
+        """Return `trainer`, its results put back behind the transformers."""
+        return Prefixed(self, trainer) if self.fitted else trainer
+
+    def join(self, last):
+        """Return the fitted pipeline that ends in the fitted step `last`."""
+        return self._join(self.estimator, self.fitted, last)
+
+    def _join(self, estimator, fitted, last):
+        if not fitted:
+            return last
+        name, step = estimator.steps[-1]
+        joined = clone(estimator)
+        joined.steps = [*fitted[0], (name, self._join(step, fitted[1:], last))]
+        return joined
+
+
+class Prefixed:
+    """A trainer behind transformers: all is the trainer's, but for what is fitted."""
+
+    def __init__(self, prefix, trainer):
+        self._prefix, self._trainer = prefix, trainer
+
+    def __getattr__(self, name):
+        return getattr(self._trainer, name)
+
+    def finish(self, state):
+        """Return the fitted pipeline of a state, or the list of them."""
+        fitted = self._trainer.finish(state)
+        if isinstance(fitted, list):
+            return [self._prefix.join(last) for last in fitted]
+        return self._prefix.join(fitted)

@@ -1,0 +1,1 @@
+"""The border with scikit-learn: what both estimators are made of."""

@@ -1,0 +1,194 @@
+"""What constructor parameters stand for: the one place where options become objects."""
+
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
+
+from .._data.pipelines import innermost, is_distribution
+from ..gates import is_estimator
+from ..responses import Gamma, Gaussian, Laplace, Poisson, StudentT
+
+RESPONSES = {
+    "gamma": Gamma,
+    "gaussian": Gaussian,
+    "laplace": Laplace,
+    "poisson": Poisson,
+    "student_t": StudentT,
+}
+
+#: The expert of the regressor's ``experts=None``, by what experts minimise under the law.
+DEFAULT_EXPERTS = {
+    "squares": LinearRegression(),
+    # Newton's method, to the optimum: the other solver crawls where columns differ in scale.
+    "poisson": PoissonRegressor(alpha=0, solver="newton-cholesky", tol=1e-8),
+    "gamma": GammaRegressor(alpha=0, solver="newton-cholesky", tol=1e-8),
+}
+
+
+def resolve_response(response):
+    """Return a response of its own for the parameter `response`."""
+    if isinstance(response, str):
+        return RESPONSES[response]()
+    response = clone(response)
+    response._validate_params()
+    return response
+
+
+def default_expert(response):
+    """Return the unfitted regressor that stands for ``experts=None`` under a `response`.
+
+    It may be any, checked or not: estimators say what they are before they are fitted.
+    """
+    law = RESPONSES.get(response, Gaussian) if isinstance(response, str) else response
+    return clone(DEFAULT_EXPERTS[getattr(law, "loss", "squares")])
+
+
+def resolve_experts(experts, n_experts, default, reserved):
+    """Return the names and unfitted estimators of the parameter `experts`.
+
+    Parameters
+    ----------
+    experts : None, estimator or list of (str, estimator)
+    n_experts : int
+        Number of clones of a single estimator.
+    default : estimator
+        What None stands for.
+    reserved : collection of str
+        Names of constructor parameters, which no expert may have.
+
+    Returns
+    -------
+    list of (str, estimator)
+
+    Raises
+    ------
+    ValueError
+        If names are not unique or not usable, or no expert is left.
+    TypeError
+        If an entry is not a pair of a name and an estimator.
+    """
+    if not isinstance(experts, list):
+        template = default if experts is None else experts
+        return [(f"expert_{k}", template) for k in range(n_experts)]
+    for entry in experts:
+        if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[0], str):
+            raise TypeError(f"experts must be a list of (name, estimator) pairs; got {entry!r}")
+    names = [name for name, _ in experts]
+    _check_names(names, reserved)
+    kept = [(name, expert) for name, expert in experts if not _is_dropped(expert)]
+    if not kept:
+        raise ValueError("experts must hold at least one estimator that is not 'drop'; got none")
+    return kept
+
+
+def share_fits(named, clones, specialize, n_scales):
+    """Return the experts to fit, and the components of the mixture that ask them.
+
+    Parameters
+    ----------
+    named : list of (str, estimator)
+    clones : bool
+        Whether they are clones of one estimator: all the same fit, unless they specialise.
+    specialize : bool
+    n_scales : int
+        Components for each expert.
+
+    Returns
+    -------
+    named : list of (str, estimator)
+    components : list of (str, int)
+        Name, and number of the expert.
+
+    Raises
+    ------
+    ValueError
+        If experts that specialise are to carry several scales.
+    """
+    if specialize and n_scales > 1:
+        raise ValueError(
+            f"response n_scales must be 1 with specialize=True; got {n_scales}: experts carry "
+            "several scales where all are fitted to the same rows"
+        )
+    shared = clones and not specialize and not is_frozen(named[0][1])
+    components = [
+        (name if scale == 0 else f"{name}#{scale + 1}", 0 if shared else number)
+        for number, (name, _) in enumerate(named)
+        for scale in range(n_scales)
+    ]
+    return (named[:1] if shared else named), components
+
+
+def is_frozen(expert):
+    """Tell whether an expert keeps its fit."""
+    return isinstance(expert, FrozenEstimator)
+
+
+def _is_dropped(expert):
+    return isinstance(expert, str) and expert == "drop"
+
+
+def _check_names(names, reserved):
+    if len(set(names)) != len(names):
+        raise ValueError(f"experts must have unique names; got {names}")
+    clashes = sorted(set(names) & set(reserved))
+    if clashes:
+        raise ValueError(f"experts must not be named like constructor parameters; got {clashes}")
+    joined = [name for name in names if "__" in name]
+    if joined:
+        raise ValueError(f"names of experts must not contain '__'; got {joined}")
+
+
+def check_expert(name, expert, labels):
+    """Raise a TypeError if an estimator cannot be an expert.
+
+    Parameters
+    ----------
+    name : str
+    expert : estimator
+    labels : bool
+        Whether y are labels.
+    """
+    if not is_estimator(expert):
+        raise TypeError(
+            f"expert {name!r} must be an instance of a scikit-learn estimator; got {expert!r}"
+        )
+    if labels and not hasattr(expert, "predict_proba"):
+        raise TypeError(
+            f"expert {name!r} must be a classifier with predict_proba; got {expert!r}. "
+            "CalibratedClassifierCV gives probabilities to one that has none."
+        )
+    if not labels and (is_classifier(expert) or not hasattr(expert, "predict")):
+        raise TypeError(f"expert {name!r} must be a regressor with predict; got {expert!r}")
+
+
+def check_nested(named, law):
+    """Refuse an expert that is a mixture with another law than `law`.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    for name, expert in named:
+        inner = getattr(innermost(expert), "response", None) if is_distribution(expert) else None
+        if inner is not None and type(resolve_response(inner)) is not type(law):
+            raise ValueError(
+                f"expert {name!r} must be a mixture with the response {type(law).__name__}, as "
+                f"the mixture it is an expert of; got {inner!r}"
+            )
+
+
+def seed_parts(estimator, rng):
+    """Give a seed to every ``random_state`` of an estimator that has none.
+
+    A seed that the user set stays.
+    """
+    params = estimator.get_params(deep=True)
+    unset = [
+        key
+        for key in sorted(params)
+        if (key == "random_state" or key.endswith("__random_state")) and params[key] is None
+    ]
+    if unset:
+        estimator.set_params(**{key: int(rng.randint(2**31 - 1)) for key in unset})
+    return estimator

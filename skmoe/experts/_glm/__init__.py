@@ -1,0 +1,1 @@
+"""Poisson and gamma regressions, solved in one batch."""

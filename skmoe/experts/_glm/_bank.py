@@ -1,0 +1,278 @@
+"""Poisson and gamma regressions with a log link, all K solved in one batch by Newton's method.
+
+Expert k maximises ``sum_i w_ik l(y_i, eta_ik)``, where eta is linear in the design and l is
+``y eta - exp(eta)`` or ``-eta - y exp(-eta)``: both concave. Every step is backtracked, so the
+value never falls.
+"""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import GammaRegressor, PoissonRegressor
+
+from ..._data.numerics import column_dots, conjugate_gradient
+from ..._sklearn import take
+from .._match import differs_only_in
+
+_FREE = ("alpha", "solver", "max_iter", "tol", "warm_start", "verbose")
+_FIRST_STEPS = 3
+_MAX_HALVINGS = 30
+_SUFFICIENT = 1e-4
+
+#: A slope below this, relative to the weights, is lost in the rounding of the gain.
+_ROUNDING = 1e-15
+
+#: Means on the training rows stay within this many powers of e of that of y: nothing overflows
+#: where an expert runs off on rows of others, or on zeros alone.
+LARGEST_ETA = 100.0
+
+#: Levenberg damping, relative to the curvature of a row of average y; and that of no row at all.
+_DAMPING = 1e-10
+_LEAST_CURVATURE = 1e-250
+
+#: Precision of a direction where no Hessian is formed: relative residual, number of products.
+_CG_RTOL, _CG_ITERATIONS = 0.01, 50
+
+
+class PoissonLoss:
+    """Poisson regression: ``y eta - exp(eta)``."""
+
+    name = "poisson"
+
+    def gain(self, y, eta, change):
+        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
+        return y * change - np.exp(eta) * np.expm1(change)
+
+    def slope(self, y, eta):
+        """Derivative (n, K) by eta."""
+        return y - np.exp(eta)
+
+    def curvature(self, y, eta):
+        """Minus the second derivative, (n, K)."""
+        return np.exp(eta)
+
+
+class GammaLoss:
+    """Gamma regression: ``-eta - y exp(-eta)``."""
+
+    name = "gamma"
+
+    def gain(self, y, eta, change):
+        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
+        return -change - y * np.exp(-eta) * np.expm1(-change)
+
+    def slope(self, y, eta):
+        """Derivative (n, K) by eta."""
+        return y * np.exp(-eta) - 1.0
+
+    def curvature(self, y, eta):
+        """Minus the second derivative, (n, K)."""
+        return y * np.exp(-eta)
+
+
+LOSSES = {PoissonRegressor: PoissonLoss(), GammaRegressor: GammaLoss()}
+
+
+def is_glm(estimator, loss=None):
+    """Tell whether an estimator is one whose optimum this bank finds.
+
+    Parameters
+    ----------
+    estimator : estimator
+    loss : {"poisson", "gamma"}, optional
+        What it has to minimise; None for either.
+    """
+    own = LOSSES.get(type(estimator))
+    if own is None or loss not in (None, own.name) or not differs_only_in(estimator, _FREE):
+        return False
+    # Any other strength is multiplied by the sum of the weights: no penalty of the objective.
+    return isinstance(estimator.alpha, Real) and estimator.alpha == 0
+
+
+@dataclass(frozen=True)
+class GlmState:
+    """Coefficients, and the logarithms of the means that they stand for.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (K, p)
+    eta : ndarray of shape (n, K)
+        Of y in units of its mean.
+    n_iter : int
+        Newton steps taken.
+    """
+
+    coef: np.ndarray
+    eta: np.ndarray
+    n_iter: int = 0
+
+
+def _damping(mass):
+    """Levenberg damping (K, 1) of experts that have these sums of weights."""
+    return np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+
+
+def damped(hessian, mass):
+    """Damp Hessians (K, p, p), in place, of experts that have these sums (K,) of weights."""
+    columns = np.arange(hessian.shape[1])
+    # Where means are huge, so is the curvature: dependent columns are told apart by their own.
+    diagonal = hessian[:, columns, columns]
+    hessian[:, columns, columns] += _damping(mass) + _DAMPING * diagonal
+    return hessian
+
+
+class GlmBank:
+    """K regressions with a log link on one design; their means are in units of that of y.
+
+    Parameters
+    ----------
+    template : PoissonRegressor or GammaRegressor
+    view : View of n rows
+    target : Target
+        y as it is, one output.
+    n_experts : int
+    """
+
+    cheap = True
+
+    def __init__(self, template, view, target, n_experts):
+        if target.values.shape[1] > 1:
+            raise ValueError(
+                f"y must have one output, got {target.values.shape[1]}; for several, wrap the "
+                "expert in sklearn.multioutput.MultiOutputRegressor"
+            )
+        self.template, self.view, self.target = template, view, target
+        self.loss = LOSSES[type(template)]
+        mean = float(view.weights @ target.values[:, 0] / view.weights.sum())
+        self.unit = mean if mean > 0 else 1.0
+        self.y = target.values / self.unit
+        self.shape = (n_experts, view.design.shape[1])
+
+    def update(self, weights, state, alive, own_rows=False):
+        """Newton steps for every expert that is alive, from its last coefficients.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n, K)
+        state : GlmState or None
+        alive : ndarray of shape (K,), bool
+        own_rows : bool
+            Not looked at: to answer for all rows at once costs least.
+
+        Returns
+        -------
+        GlmState
+        """
+        old, steps = state, 1
+        if state is None:
+            state, steps = self._start(weights), _FIRST_STEPS
+        for _ in range(steps):
+            state = self._step(weights, state)
+        if old is None or alive.all():
+            return state
+        coef = np.where(alive[:, None], state.coef, old.coef)
+        return GlmState(coef, np.where(alive, state.eta, old.eta), state.n_iter)
+
+    def _start(self, weights):
+        """Constants: each expert begins with the mean of its rows."""
+        mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+        mean = column_dots(weights, np.broadcast_to(self.y, weights.shape)) / mass
+        coef = np.zeros(self.shape)
+        coef[:, -1] = np.log(np.maximum(mean, _DAMPING))
+        return self._at(coef)
+
+    def _at(self, coef, n_iter=0):
+        """The state of coefficients, drawn in where they run beyond the limit."""
+        eta = self.view.design.linear(coef)
+        share = LARGEST_ETA / np.maximum(np.abs(eta).max(axis=0), LARGEST_ETA)
+        return GlmState(coef * share[:, None], eta * share, n_iter)
+
+    def _step(self, weights, state):
+        """One backtracked Newton step for every expert."""
+        gradient = self.view.design.cross(weights * self.loss.slope(self.y, state.eta))
+        direction = self._direction(weights, state, gradient)
+        slope = (gradient * direction).sum(axis=1)
+        sound = np.isfinite(slope) & (slope > 0)
+        direction[~sound], slope[~sound] = 0.0, 0.0
+        length = self._length(weights, state.eta, self.view.design.linear(direction), slope)
+        coef = state.coef + length[:, None] * direction
+        eta = np.where(length > 0, self.view.design.linear(coef), state.eta)
+        return GlmState(np.where(length[:, None] > 0, coef, state.coef), eta, state.n_iter + 1)
+
+    def _length(self, weights, eta, change, slope):
+        """The first of 1, 1/2, 1/4, ... that gains enough, for each expert; else zero."""
+        length, mass = np.where(slope > 0, 1.0, 0.0), weights.sum(axis=0)
+        for halving in range(_MAX_HALVINGS):
+            moved = change * length
+            inside = np.abs(eta + moved).max(axis=0) <= LARGEST_ETA
+            # A change beyond this is not taken, and its exponential would overflow.
+            np.clip(moved, -2 * LARGEST_ETA, 2 * LARGEST_ETA, out=moved)
+            gain = column_dots(weights, self.loss.gain(self.y, eta, moved))
+            enough = (gain >= _SUFFICIENT * length * slope) | (slope <= _ROUNDING * mass)
+            short = ~(inside & enough) & (length > 0)
+            if not short.any():
+                break
+            length[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
+        return length
+
+    def _direction(self, weights, state, gradient):
+        """Newton's direction (K, p)."""
+        design = self.view.design
+        curvature, mass = weights * self.loss.curvature(self.y, state.eta), weights.sum(axis=0)
+        if design.has_grams:
+            hessian = damped(design.grams(curvature), mass)
+            return np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        damping = _damping(mass)
+
+        def product(vector):
+            return design.cross(curvature * design.linear(vector)) + damping * vector
+
+        return conjugate_gradient(product, gradient, rtol=_CG_RTOL, max_iter=_CG_ITERATIONS)
+
+    def missing(self, state):
+        """Nothing: experts answer for all rows."""
+        return None
+
+    def own_densities(self, state):
+        """Nothing: no expert brings a density of its own."""
+        return {}
+
+    def predictions(self, state):
+        """Means (n, K, 1) on the training rows."""
+        return (np.exp(state.eta) * self.unit)[:, :, None]
+
+    def penalties(self, state):
+        """Nothing (K, 1): the experts are not penalised."""
+        return np.zeros((self.shape[0], 1))
+
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.coef.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients."""
+        return self._at(vector.reshape(self.shape), like.n_iter)
+
+    def strip(self, state):
+        """The state without its (n, K) array."""
+        return state.coef, state.n_iter
+
+    def restore(self, stripped):
+        """The state that `strip` made small."""
+        coef, n_iter = stripped
+        return GlmState(coef, self.view.design.linear(coef), n_iter)
+
+    def finish(self, state):
+        """Fitted scikit-learn estimators of a state, one per expert."""
+        coef, intercept = self.view.design.to_raw(state.coef)
+        intercept = intercept + np.log(self.unit)
+        return [self._estimator(*pair, state.n_iter) for pair in zip(coef, intercept, strict=True)]
+
+    def _estimator(self, coef, intercept, n_iter):
+        # A fit to one row leaves behind all that `predict` needs besides coefficients.
+        expert = type(self.template)(alpha=0).fit(take(self.view.X, [0]), np.ones(1))
+        expert.set_params(**clone(self.template).get_params())
+        expert.coef_, expert.intercept_, expert.n_iter_ = coef, float(intercept), n_iter
+        return expert

@@ -1,0 +1,1 @@
+"""Linear experts with Gaussian errors, solved in one batch."""

@@ -1,0 +1,1 @@
+"""Multinomial logistic experts, solved in one batch."""

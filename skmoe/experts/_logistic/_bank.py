@@ -1,0 +1,127 @@
+"""Multinomial logistic experts, all K trained in one batch by Newton's method."""
+
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import validate_data
+
+from ...em import _multinomial
+from .._match import differs_only_in
+from .._penalty import l2_strength
+
+_FREE = ("C", "penalty", "tol", "max_iter", "solver", "random_state", "n_jobs", "verbose")
+_SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")  # liblinear penalises more
+_FIRST_STEPS = 3
+
+
+def is_logistic(estimator):
+    """Tell whether an estimator is one whose optimum this bank finds."""
+    return (
+        type(estimator) is LogisticRegression
+        and differs_only_in(estimator, _FREE)
+        and estimator.solver in _SOLVERS
+        and estimator.get_params().get("penalty", "l2") in ("l2", None, "deprecated")
+        and isinstance(estimator.C, Real)
+        and estimator.C > 0
+    )
+
+
+class LogisticBank:
+    """K logistic experts on one design; a state is an iterate of Newton's method.
+
+    Parameters
+    ----------
+    template : LogisticRegression
+    view : View of n rows
+    target : Labels of n rows
+    n_experts : int
+    """
+
+    cheap = True
+
+    def __init__(self, template, view, target, n_experts):
+        self.template, self.view, self.target = template, view, target
+        n_classes = len(target.classes)
+        # Two classes: one coefficient vector w in scikit-learn, halves of it with opposite
+        # signs here, so that twice the strength is the same penalty.
+        strength = l2_strength(template) * (2.0 if n_classes == 2 else 1.0)
+        ridge = view.design.raw_ridge(strength)
+        self.problem = _multinomial.Labels(view.design, ridge, target.codes, n_classes, n_experts)
+
+    def update(self, weights, state, alive, own_rows=False):
+        """Newton steps for every expert that is alive, from its last coefficients.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n, K)
+        state : Iterate or None
+        alive : ndarray of shape (K,), bool
+        own_rows : bool
+            Not looked at: to answer for all rows at once costs least.
+
+        Returns
+        -------
+        Iterate
+        """
+        self.problem.bind(weights)
+        steps = 1
+        if state is None:
+            state, steps = _multinomial.start(self.problem), _FIRST_STEPS
+        old = state
+        for _ in range(steps):
+            state, _ = _multinomial.newton_step(self.problem, state)
+        if alive.all():
+            return state
+        coef = np.where(alive[:, None, None], state.coef, old.coef)
+        return _multinomial.Iterate(coef, np.where(alive, state.log_proba, old.log_proba))
+
+    def missing(self, state):
+        """Nothing: experts answer for all rows."""
+        return None
+
+    def own_densities(self, state):
+        """Nothing: no expert brings a density of its own."""
+        return {}
+
+    def predictions(self, state):
+        """Log-probabilities (n, K) of the row's own class."""
+        return state.log_proba.copy(order="K")
+
+    def penalties(self, state):
+        """What each expert's penalty takes from the objective, (K,)."""
+        return _multinomial.penalties(state.coef, self.problem.ridge)
+
+    def finish(self, state):
+        """Fitted scikit-learn estimators of a state, one per expert."""
+        coef, intercept = self.view.design.to_raw(state.coef)
+        return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
+
+    def _estimator(self, coef, intercept):
+        expert = clone(self.template)
+        validate_data(expert, self.view.X, skip_check_array=True)
+        expert.classes_ = self.target.classes
+        binary = len(expert.classes_) == 2
+        expert.coef_ = coef[1:] - coef[:1] if binary else coef
+        expert.intercept_ = intercept[1:] - intercept[:1] if binary else intercept
+        expert.n_iter_ = np.array([self.template.max_iter], dtype=np.int32)
+        return expert
+
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.coef.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients, with the curvature of another."""
+        state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
+        return replace(state, curvature=like.curvature, age=like.age)
+
+    def strip(self, state):
+        """The state without its (n, K) arrays."""
+        return state.coef
+
+    def restore(self, coef):
+        """The state that `strip` made small."""
+        return _multinomial.start(self.problem, coef)

@@ -1,0 +1,1 @@
+"""Experts of any kind: one fit per expert and iteration."""

@@ -1,0 +1,5 @@
+"""The softmax gate."""
+
+from ._gate import SoftmaxGate, SoftmaxTrainer
+
+__all__ = ["SoftmaxGate", "SoftmaxTrainer"]

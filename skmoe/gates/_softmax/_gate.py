@@ -1,0 +1,228 @@
+"""The softmax gate: multinomial logistic regression on soft targets."""
+
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..._data.design import View, linear_functions
+from ..._data.numerics import log_softmax
+from ..._sklearn import FLOATS, Interval
+from ...em import _multinomial
+from .._targets import GateMixin, check_targets
+
+#: Newton steps of the first M-step, which starts from a gate that knows nothing.
+_FIRST_STEPS = 3
+
+
+class SoftmaxGate(GateMixin, BaseEstimator):
+    r"""Softmax of linear functions of x, trained by Newton's method.
+
+    .. math:: g_k(x) = \exp(a_k + b_k^\top x) / \sum_l \exp(a_l + b_l^\top x)
+
+    ``fit`` maximises :math:`\sum_i w_i \sum_k t_{ik} \log g_k(x_i) -
+    \frac{\alpha}{2} \sum_{kj} (s_j b_{kj})^2`, where :math:`s_j` is the weighted
+    standard deviation of column j. Scale and shift of X therefore do not matter.
+    See Jordan and Jacobs (1994).
+
+    Parameters
+    ----------
+    alpha : float, default=0.1
+        Strength of the L2 penalty on the standardised weights, summed and not
+        per row. Zero for none; separable targets then have no finite optimum,
+        and training stops after `max_iter` steps.
+    n_steps : int, default=1
+        Newton steps per EM iteration, from where the last iteration ended.
+    max_iter : int, default=100
+        Largest number of Newton steps of ``fit``.
+    tol : float, default=1e-12
+        ``fit`` stops when a step gains no more than this per unit of weight.
+    balance : float, default=0.0
+        Pseudo-rows per expert of a Dirichlet prior on the experts' shares, a
+        part of the objective of EM (``fit`` alone has none); against experts
+        that starve.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_experts, n_features)
+        Weights in the units of X; they sum to zero over the experts.
+    intercept_ : ndarray of shape (n_experts,)
+    n_iter_ : int
+        Newton steps taken.
+    penalty_ : float
+        What the penalty takes from the objective.
+    n_parameters_ : int
+        Number of free parameters.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names that are strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe.gates import SoftmaxGate
+    >>> X = np.array([[-1.0], [0.0], [1.0]])
+    >>> targets = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
+    >>> gate = SoftmaxGate(alpha=0).fit(X, targets)
+    >>> gate.predict_proba([[1.0]]).round(3)
+    array([[0.1, 0.9]])
+    """
+
+    _parameter_constraints = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "balance": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, alpha=0.1, *, n_steps=1, max_iter=100, tol=1e-12, balance=0.0):
+        self.alpha = alpha
+        self.n_steps = n_steps
+        self.max_iter = max_iter
+        self.tol = tol
+        self.balance = balance
+
+    def fit(self, X, targets, sample_weight=None):
+        """Fit the gate to soft targets.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+        targets : array-like of shape (n, n_experts)
+            Rows sum to one.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        SoftmaxGate
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, X is not finite and numeric, or the
+            rows of `targets` do not sum to one.
+        """
+        self._validate_params()
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
+        targets, weights = check_targets(X, targets, sample_weight)
+        trainer = SoftmaxTrainer(self, View(X, weights), weights, targets.shape[1])
+        trainer.problem.bind(targets * weights[:, None], weights)
+        iterate, self.n_iter_, _ = _multinomial.solve(
+            trainer.problem,
+            _multinomial.start(trainer.problem),
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        trainer.write(self, iterate)
+        return self
+
+    @property
+    def n_parameters_(self):
+        """Number of free parameters; the last expert is the reference of the others."""
+        check_is_fitted(self)
+        return (len(self.coef_) - 1) * (self.coef_.shape[1] + 1)
+
+    def predict_log_proba(self, X):
+        """Log-probabilities of the experts.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_experts)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return log_softmax(linear_functions(X, self.coef_, self.intercept_))
+
+    def __sklearn_tags__(self):
+        """Sparse X is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def em_trainer(self, view, weights, n_experts):
+        """Return what EM trains step by step in place of calling ``fit``.
+
+        Parameters
+        ----------
+        view : View of n rows
+        weights : ndarray of shape (n,)
+        n_experts : int
+
+        Returns
+        -------
+        SoftmaxTrainer
+        """
+        self._validate_params()
+        return SoftmaxTrainer(self, view, weights, n_experts)
+
+
+class SoftmaxTrainer:
+    """Takes Newton steps from iterate to iterate; states are immutable."""
+
+    cheap = True
+
+    def __init__(self, gate, view, weights, n_experts):
+        self.gate, self.view, self.weights = gate, view, weights
+        design = view.design
+        ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
+        self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
+
+    @property
+    def bounded(self):
+        """Whether the weights have an optimum even where experts can be told apart exactly."""
+        return self.gate.alpha > 0
+
+    def update(self, masses, state, weights=None):
+        """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
+        self.problem.bind(masses, self.weights if weights is None else weights)
+        first = state is None
+        state = _multinomial.start(self.problem) if first else state
+        for _ in range(_FIRST_STEPS if first else self.gate.n_steps):
+            state, _ = _multinomial.newton_step(self.problem, state)
+        return state
+
+    def log_proba(self, state):
+        """Log-probabilities (n, K) on the training rows."""
+        return state.log_proba
+
+    def penalty(self, state):
+        """What the penalty takes from the objective."""
+        return float(_multinomial.penalties(state.coef, self.problem.ridge)[0])
+
+    def pack(self, state):
+        """The coefficients as one vector."""
+        return state.coef.ravel()
+
+    def unpack(self, vector, like):
+        """The state of a vector of coefficients, with the curvature of another."""
+        state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
+        return replace(state, curvature=like.curvature, age=like.age)
+
+    def strip(self, state):
+        """The state without its (n, K) arrays."""
+        return state.coef
+
+    def restore(self, coef):
+        """The state that `strip` made small."""
+        return _multinomial.start(self.problem, coef)
+
+    def finish(self, state):
+        """The fitted gate of a state."""
+        gate = type(self.gate)(**self.gate.get_params())
+        validate_data(gate, self.view.X, skip_check_array=True)
+        return self.write(gate, state)
+
+    def write(self, gate, state):
+        """Give `gate` the fitted attributes of a state."""
+        gate.coef_, gate.intercept_ = self.problem.design.to_raw(state.coef[0])
+        gate.penalty_ = self.penalty(state)
+        return gate
