@@ -18,10 +18,10 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._data.chunks import of_arrays, of_blocks
 from skmoe._data.design import View
 from skmoe._data.moments import survey
-from skmoe._fit.out_of_core import BlockFold
+from skmoe._fit.out_of_core import ChunkSums
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.em._multinomial import assemble_hessian
-from skmoe.em._sums import Fold
+from skmoe.em._sums import BlockSums
 from skmoe.experts._glm._bank import GammaLoss, PoissonLoss
 from skmoe.experts._glm._sums import GlmForm
 from skmoe.experts._linear._sums import LinearForm
@@ -143,12 +143,12 @@ def test_statistics_of_any_partition_are_those_of_one_block(gate, expert, top_k,
     chunks = of_arrays(X, y, weights, None)
     moments, units, _ = survey(chunks, 3, Categorical(), 100, np.random.RandomState(0))
     ones = np.ones(N) if weights is None else weights
-    whole = Fold(units.design(X).matrix, y, ones)
+    whole = BlockSums(units.design(X).matrix, y, ones)
     expected = numbers(whole.statistics(gate, expert, top_k=top_k, curvature=True))
     for _ in range(5):
         cuts = np.sort(rng.integers(0, N, rng.integers(1, 12)))
         arrays = (X, y) if weights is None else (X, y, weights)
-        fold = BlockFold(of_blocks(Blocks(*arrays, cuts=(0, *cuts)), None), units, moments)
+        fold = ChunkSums(of_blocks(Blocks(*arrays, cuts=(0, *cuts)), None), units, moments)
         found = fold.statistics(gate, expert, top_k=top_k, curvature=True)
         assert_allclose(numbers(found), expected, rtol=1e-9, atol=1e-9 * N)
         assert_allclose(
@@ -162,7 +162,7 @@ def test_statistics_of_any_partition_are_those_of_one_block(gate, expert, top_k,
 )
 def test_gradients_and_curvatures_are_those_of_finite_differences(part, other, rng):
     gate, expert, y = forms("softmax", other or part, rng)
-    fold = Fold(np.column_stack([rng.standard_normal((N, 3)), np.ones(N)]), y, np.ones(N))
+    fold = BlockSums(np.column_stack([rng.standard_normal((N, 3)), np.ones(N)]), y, np.ones(N))
     varied = gate if other else expert
     coef, rest = varied.args[0], varied.args[1:]
 
@@ -203,7 +203,7 @@ def test_the_step_of_a_gaussian_gate_is_that_of_its_trainer(kind, prior, rng):
     expected = trainer.update(resp * weights[:, None], None)
     part = GaussianPart(trainer, K)
     experts = partial(LinearForm, np.zeros((K, 1, P)), np.ones((K, 1)))
-    fold = Fold(view.design.matrix, np.zeros((N, 1)), weights)
+    fold = BlockSums(view.design.matrix, np.zeros((N, 1)), weights)
     other = trainer.update(rng.dirichlet(np.ones(K), N) * weights[:, None], None)
     for old in (part.zero(), other):
         found = fold.statistics(part.form(old), experts, resp=resp)

@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression
 from skmoe.experts._wrapped import _bank as _wrapped
-from skmoe.experts._wrapped._workers import _LOSSES, ClusterBoard, Pool
+from skmoe.experts._wrapped._workers import _LOSSES, ClusterEntries, Pool
 from tests.test_dask import client  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -85,7 +85,7 @@ def test_rows_travel_once_to_each_worker(client, data, max_iter):  # noqa: F811
 
 def test_a_worker_that_dies_costs_no_fit(client, data, monkeypatch):  # noqa: F811
     alone = regressor().fit(*data)
-    calls, handed_out = ClusterBoard.calls, []
+    calls, handed_out = ClusterEntries.calls, []
 
     def mortal(self, function, jobs):
         found = calls(self, function, jobs)
@@ -94,7 +94,7 @@ def test_a_worker_that_dies_costs_no_fit(client, data, monkeypatch):  # noqa: F8
             os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
         return found
 
-    monkeypatch.setattr(ClusterBoard, "calls", mortal)
+    monkeypatch.setattr(ClusterEntries, "calls", mortal)
     model = on_cluster(regressor(), *data)
     assert_array_equal(model.predict(data[0]), alone.predict(data[0]))
     assert len(handed_out) > 2
@@ -113,7 +113,7 @@ def test_an_expert_that_fails_is_named(client, data):  # noqa: F811
         on_cluster(regressor(KNeighborsRegressor(n_neighbors=0)), *data)
 
 
-class Deserted(ClusterBoard):
+class Deserted(ClusterEntries):
     """Loses what it was to look up, time and again."""
 
     def __init__(self, entries, losses):

@@ -24,7 +24,7 @@ from skmoe._data.groups import Rows
 from skmoe._data.target import Labels, Target
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.em._multinomial import Iterate
-from skmoe.em._row_trainer import Parameters, Training
+from skmoe.em._row_trainer import Parameters, RowTrainer
 from skmoe.experts import LinearBank, LinearState, LogisticBank
 from skmoe.gates import (
     ClassifierGate,
@@ -74,7 +74,7 @@ class Step:
         start = tuple(0.7 * rng.standard_normal((1, len(e) - 1, 3)) for e in self.gate.edges)
         experts = self._classifiers(rng) if labels else self._regressors(rng)
         rest = weights, Rows(weights), self.n_experts
-        self.training = Training(self.gate, self.bank, self.law, self.target, *rest)
+        self.training = RowTrainer(self.gate, self.bank, self.law, self.target, *rest)
         parameters = Parameters(self.gate.restore(start), *experts)
         self.state = self.training.expect(parameters, None)
         self.next = self.training.advance(self.state, None).parameters

@@ -29,7 +29,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._data.target import Labels
 from skmoe._data.weighted_fit import fit_weighted, is_rigid
 from skmoe.datasets import make_moe_classification, make_moe_regression
-from skmoe.experts._wrapped._cross_fitting import Lesson
+from skmoe.experts._wrapped._cross_fitting import FitTask
 from skmoe.experts._wrapped._schedule import pace_of
 from skmoe.responses import Gaussian
 
@@ -232,7 +232,7 @@ def test_a_class_whose_rows_lose_all_weight(classifier, rng):
     y = np.repeat(["a", "b", "rare"], 20)
     classes, codes = np.unique(y, return_inverse=True)
     target = Labels(y, codes, classes)
-    lesson = Lesson("one", classifier, X, target, 0.5, {})
+    lesson = FitTask("one", classifier, X, target, 0.5, {})
     pace = pace_of(classifier)
     before = lesson.taught(np.ones(60), pace=pace)
     weights = np.where(y == "rare", 1e-20, 1.0)

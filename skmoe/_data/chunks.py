@@ -27,7 +27,7 @@ def as_numbers(y, weights):
     return np.asarray(y, dtype=np.float64).reshape(len(y), -1), weights
 
 
-class Foldable:
+class Summable:
     """Rows of which sums can be made.
 
     Attributes
@@ -45,7 +45,7 @@ class Foldable:
         return other
 
 
-class Chunks(Foldable):
+class Chunks(Summable):
     """What can be folded: rows that are read anew each time.
 
     Parameters

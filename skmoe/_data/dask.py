@@ -5,7 +5,7 @@ from operator import add
 
 import numpy as np
 
-from .chunks import Foldable, chunk_slices, on_chunk, take_rows
+from .chunks import Summable, chunk_slices, on_chunk, take_rows
 
 #: Sums that one task adds up.
 _FAN_IN = 8
@@ -19,7 +19,7 @@ def is_dask(X):
     return hasattr(X, "__dask_graph__")
 
 
-class DaskChunks(Foldable):
+class DaskChunks(Summable):
     """Rows of Dask collections: `Chunks` whose sums are made where the rows are.
 
     Only functions, which hold parameters, and sums travel. A partition that is lost with its

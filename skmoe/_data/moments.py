@@ -41,7 +41,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Some:
+class SampledRows:
     """Some of the rows; those of two sets are the rows of both."""
 
     X: np.ndarray
@@ -50,7 +50,7 @@ class Some:
 
     def __add__(self, other):
         pairs = [(self.X, other.X), (self.y, other.y), (self.weights, other.weights)]
-        return Some(*map(np.concatenate, pairs))
+        return SampledRows(*map(np.concatenate, pairs))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _label_masses(number, X, y, weights):
 
 
 @dataclass(frozen=True)
-class Units:
+class Standardisation:
     """Location and scale of the columns of X and of the outputs of y.
 
     Attributes
@@ -157,8 +157,8 @@ def survey(chunks, n_features, law, most, rng):
     Returns
     -------
     moments : Moments
-    units : Units
-    some : Some
+    units : Standardisation
+    some : SampledRows
         Every so many-th row, from a random one on in each chunk.
     """
     moments = chunks.fold(partial(_moments, n_features=n_features, law=law))
@@ -170,7 +170,7 @@ def survey(chunks, n_features, law, most, rng):
     # Where all rows are taken, nothing is drawn, and starts are those of a fit in memory.
     seed = int(rng.randint(2**31 - 1)) if stride > 1 else 0
     some = chunks.fold(partial(_every, stride=stride, seed=seed))
-    return moments, Units.of(moments, n_features, law.standardises), some
+    return moments, Standardisation.of(moments, n_features, law.standardises), some
 
 
 def _moments(number, X, y, weights, *, n_features, law):
@@ -204,4 +204,6 @@ def _check(number, X, y, weights):
 
 def _every(number, X, y, weights, *, stride, seed):
     first = np.random.RandomState((seed + number) % 2**31).randint(stride)
-    return Some(X[first::stride].copy(), y[first::stride].copy(), weights[first::stride].copy())
+    return SampledRows(
+        X[first::stride].copy(), y[first::stride].copy(), weights[first::stride].copy()
+    )

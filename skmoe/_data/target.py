@@ -65,7 +65,7 @@ class Target:
         """The target of some rows, standardised with their weights."""
         return Target.of(self.raw[rows], weights, self.standardised)
 
-    def in_units(self, units):
+    def standardised_by(self, units):
         """The same in the location and scale of other rows, which `units` knows."""
         values = units.targets(self.raw.reshape(len(self.raw), -1))
         return replace(self, values=values, mean=units.y_mean, scale=units.y_scale)
@@ -97,7 +97,7 @@ class Target:
             return self.values
         return np.sign(self.values) * np.log1p(np.abs(self.values) / self.typical)
 
-    def stand_in(self, weights):
+    def surrogate(self, weights):
         """The target of the linear experts that stand in for others where starts are tried."""
         return self if self.standardised else Target.of(self.scores, weights)
 
@@ -133,7 +133,7 @@ class Labels:
         """What is folded: codes, (n, 1)."""
         return self.codes[:, None]
 
-    def in_units(self, units):
+    def standardised_by(self, units):
         """Itself: labels have none."""
         return self
 
@@ -151,7 +151,7 @@ class Labels:
         """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
         return np.column_stack([self.codes, np.eye(len(self.classes))[self.codes]])
 
-    def stand_in(self, weights):
+    def surrogate(self, weights):
         """The target of the experts that stand in for others where starts are tried: itself."""
         return self
 

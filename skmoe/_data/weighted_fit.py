@@ -96,7 +96,7 @@ def weighted_rows(weights, offset):
     return np.minimum(np.searchsorted(cumulative, points, side="right"), len(weights) - 1)
 
 
-def taught_rows(estimator, weights, offset):
+def fitted_rows(estimator, weights, offset):
     """Numbers of the rows that `fit_weighted` hands to an estimator."""
     rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
     if weight_parameter(estimator) is None:
@@ -152,7 +152,7 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
     params = dict(params or {})
     seen = y
     if previous is not None and weights is not None:
-        seen = y[taught_rows(estimator, weights, offset)]
+        seen = y[fitted_rows(estimator, weights, offset)]
     given, estimator = estimator, resume(estimator, previous, seen)
     fitted = _fit(estimator, X, y, weights, offset, params)
     if resumable(given):
@@ -170,7 +170,7 @@ def _fit(estimator, X, y, weights, offset, params):
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)
     name = weight_parameter(estimator)
-    rows = taught_rows(estimator, weights, offset)
+    rows = fitted_rows(estimator, weights, offset)
     if name is not None and routing_enabled():
         params["sample_weight"] = weights
         _request_weights(estimator)
@@ -189,18 +189,18 @@ def _seed_hidden(estimator):
         estimator.random_state = 0
 
 
-def learns_weighted_batches(estimator):
+def has_weighted_partial_fit(estimator):
     """Tell whether an estimator has a ``partial_fit`` that takes sample weights."""
     method = getattr(estimator, "partial_fit", None)
     return method is not None and "sample_weight" in inspect.signature(method).parameters
 
 
-def teach_batch(estimator, X, y, weights, classes=None):
+def partial_fit_weighted(estimator, X, y, weights, classes=None):
     """Let an estimator learn from weighted rows, by its own ``partial_fit``.
 
     Parameters
     ----------
-    estimator : estimator for which `learns_weighted_batches` holds
+    estimator : estimator for which `has_weighted_partial_fit` holds
         Changed.
     X : array or sparse matrix of shape (n, d)
     y : ndarray of shape (n,) or (n, m)

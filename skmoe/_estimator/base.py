@@ -12,11 +12,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from .._data.groups import check_groups, make_units
 from .._data.tables import select
-from .._fit.calibration import widened
+from .._fit.calibration import calibrated
 from .._fit.fitting import KINDS, Fitting, make_folds
 from .._fit.growth import grow
-from .._fit.problem import Data, Parts
-from .._fit.progress import watching
+from .._fit.problem import Data, Specification
+from .._fit.progress import monitoring
 from .._sklearn import (
     CALLBACKS,
     BaseComposition,
@@ -54,9 +54,9 @@ from .validation import (
 )
 from .warnings import (
     warn_of_ending,
-    warn_of_gate,
-    warn_of_memory,
+    warn_of_overfitting,
     warn_of_resampling,
+    warn_of_separation,
 )
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
@@ -143,10 +143,10 @@ class BaseMixtureOfExperts(
         _forget(draft)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         known = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        with watching(
+        with monitoring(
             context, known, partial(_attributes_of, draft), partial(_fitted, draft), self.verbose
-        ) as watch:
-            draft._fit_draft(X, y, sample_weight, groups, params, self._previous(), watch)
+        ) as monitor:
+            draft._fit_draft(X, y, sample_weight, groups, params, self._previous(), monitor)
         # One assignment: an interrupt finds the old fit or the new one, never half of each.
         self.__dict__ = vars(draft)
         return self
@@ -155,11 +155,11 @@ class BaseMixtureOfExperts(
         """The fitted model that `warm_start` goes on from, or None."""
         return self if self.warm_start and self.__sklearn_is_fitted__() else None
 
-    def _fit_draft(self, X, y, sample_weight, groups, params, previous, watch):
+    def _fit_draft(self, X, y, sample_weight, groups, params, previous, monitor):
         rng = _random_state(self.random_state)
         parts = self._resolve_parts(rng)
         chooses = self._chooses(parts)
-        settings = Settings(self.tol, self.max_iter, self.top_k, watch, self.accelerate)
+        settings = Settings(self.tol, self.max_iter, self.top_k, monitor, self.accelerate)
         chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
         if chunks is not None:
             training, results, log, widening = self._fit_chunks(chunks, parts, settings, rng)
@@ -169,14 +169,14 @@ class BaseMixtureOfExperts(
             fitting = Fitting(data, parts, settings, self.n_jobs, rng)
             training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
             chosen = fitting.sized(training.n_experts) if chooses else fitting
-            results, widening = widened(chosen, training, results)
+            results, widening = calibrated(chosen, training, results)
         self._store(training, results[0])
         self._store_widening(widening)
         self.averaged_ = [self._further(training, result.state) for result in results[1:]]
         self.starts_ = log
         warn_of_ending(self)
-        warn_of_gate([training.names[k] for k in training.runaways(results[0].state)])
-        warn_of_memory([training.names[k] for k in training.memorisers(results[0].state)])
+        warn_of_separation([training.names[k] for k in training.separated(results[0].state)])
+        warn_of_overfitting([training.names[k] for k in training.overfitted(results[0].state)])
 
     def _read(self, X, y, sample_weight, groups, params, parts, previous):
         """Return the rows of positive weight, a start that is given, and parts with their rows."""
@@ -271,7 +271,7 @@ class BaseMixtureOfExperts(
         gate = seed_parts(resolve_gate(self.gate), rng)
         clones = not isinstance(self.experts, list)
         auto = isinstance(self.cv, str)
-        return Parts(gate, named, components, clones, specialize, auto, law, {})
+        return Specification(gate, named, components, clones, specialize, auto, law, {})
 
     def _given_start(self, X, y, groups, n_experts, previous):
         """Responsibilities (n, K) to start from, or None to draw them."""

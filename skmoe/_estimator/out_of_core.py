@@ -6,7 +6,7 @@ import numpy as np
 
 from .._data.chunks import are_blocks, of_arrays, of_blocks
 from .._data.dask import DaskChunks, is_dask
-from .._fit.out_of_core import SOME_ROWS, BlockFitting, needs_all_rows
+from .._fit.out_of_core import SOME_ROWS, ChunkedFitting, needs_all_rows
 from .validation import check_X
 
 
@@ -61,7 +61,7 @@ class LargeMixin:
         self.gate_columns_ = self.expert_columns_ = None
         self.path_ = []
         chunks = self._interpreted(chunks)
-        fitting = BlockFitting(chunks, parts, partial(self._target_of, chunks), settings, rng)
+        fitting = ChunkedFitting(chunks, parts, partial(self._target_of, chunks), settings, rng)
         training, result, *rest = fitting.run(self.n_features_in_, self.init, self.n_init)
         return training, [result], *rest
 

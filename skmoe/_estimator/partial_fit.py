@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from .._data.design import View
-from .._data.moments import Units
+from .._data.moments import Standardisation
 from .._data.numerics import weighted_location_scale
 from .._data.tables import select
 from .._data.target import Labels, Target
@@ -33,10 +33,10 @@ from .validation import check_weights, check_X, keep_rows
 #: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
 #: place: a first batch is small, and has optima that many rows have not.
 RECENT_ROWS = 2**12
-SECOND_LOOKS = (4, 8, 16, 32, 64)
+REFIT_AT = (4, 8, 16, 32, 64)
 
 #: By how many standard errors such a fit has to predict the next batch better.
-_CLEARLY = 2.0
+_REFIT_GAIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Learned:
 
     Attributes
     ----------
-    gate, experts : Units
+    gate, experts : Standardisation
         Of the columns that each side sees in the first batch; those of y with the experts'.
     stream : Stream
     y : ndarray of shape (n,) or (n, m)
@@ -55,8 +55,8 @@ class Learned:
         be fitted to them.
     """
 
-    gate: Units
-    experts: Units
+    gate: Standardisation
+    experts: Standardisation
     stream: Stream
     y: np.ndarray
     recent: tuple | None
@@ -64,7 +64,7 @@ class Learned:
     def with_batch(self, stream, X, y, weights):
         """After a batch: its stream, and the last rows."""
         y, recent = _stacked(self.y, y)[-RECENT_ROWS:], None
-        if self.recent is not None and stream.n_batches <= SECOND_LOOKS[-1]:
+        if self.recent is not None and stream.n_batches <= REFIT_AT[-1]:
             pairs = zip(self.recent, (X, weights), strict=True)
             recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
         return replace(self, stream=stream, y=y, recent=recent)
@@ -140,23 +140,23 @@ class PartialFitMixin:
             self._check_classes(classes)
         draft = copy.copy(self)
         if not self.__sklearn_is_fitted__():
-            draft._begin(X, y, sample_weight, classes)
+            draft._fit_first(X, y, sample_weight, classes)
         elif not hasattr(self, "learned_"):
-            draft._look_around(X, y, sample_weight)
+            draft._initialise(X, y, sample_weight)
         else:
-            draft._go_on(X, y, sample_weight)
+            draft._update(X, y, sample_weight)
         self.__dict__ = vars(draft)
         return self
 
-    def _begin(self, X, y, sample_weight, classes):
+    def _fit_first(self, X, y, sample_weight, classes):
         """Fit to the first batch."""
         if classes is None:
             self.fit(X, y, sample_weight)
         else:
-            self._begin_with(X, y, sample_weight, np.unique(classes))
-        self._look_around(X, y, sample_weight)
+            self._fit_first_with_classes(X, y, sample_weight, np.unique(classes))
+        self._initialise(X, y, sample_weight)
 
-    def _begin_with(self, X, y, sample_weight, classes):
+    def _fit_first_with_classes(self, X, y, sample_weight, classes):
         """Fit to a first batch that may lack labels."""
         y = self._check_y(y)
         check_consistent_length(X, y)
@@ -173,7 +173,7 @@ class PartialFitMixin:
         self.fit(*with_unseen(X, y, weights, classes))
         self.class_weight = class_weight
 
-    def _look_around(self, X, y, sample_weight):
+    def _initialise(self, X, y, sample_weight):
         """Sum up a batch under the fitted model."""
         X, y, weights = self._batch_of(X, y, sample_weight)
         self._keep(self._learned_from(self, X, y, weights))
@@ -193,7 +193,7 @@ class PartialFitMixin:
         stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
         return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
 
-    def _go_on(self, X, y, sample_weight):
+    def _update(self, X, y, sample_weight):
         """Learn a further batch."""
         known, given = self._known(), (X, y, sample_weight)
         X, y, weights = self._batch_of(X, y, sample_weight)
@@ -202,17 +202,17 @@ class PartialFitMixin:
         batch = self._batch(known.gate, known.experts, X, y, weights)
         resp, scores = known.stream.expect(batch, self.top_k)
         history = self.lower_bounds_
-        if known.stream.is_surprised(batch, scores) and self._may_begin_with(y, known.y):
-            self._begin(*given, getattr(self, "classes_", None))
+        if known.stream.has_drifted(batch, scores) and self._may_begin_with(y, known.y):
+            self._fit_first(*given, getattr(self, "classes_", None))
         else:
-            if known.stream.n_batches in SECOND_LOOKS and known.recent is not None:
-                known, batch, resp, scores = self._looked_again(known, X, y, batch, resp, scores)
+            if known.stream.n_batches in REFIT_AT and known.recent is not None:
+                known, batch, resp, scores = self._refit_if_better(known, X, y, batch, resp, scores)
             stream = known.stream.learned(batch, resp, scores)
             self._keep(known.with_batch(stream, _numbers(X), y, weights))
             self._store_stream(stream, batch)
         self._record(np.append(history, np.average(scores, weights=weights)))
 
-    def _looked_again(self, known, X, y, batch, resp, scores):
+    def _refit_if_better(self, known, X, y, batch, resp, scores):
         """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
         weights, (recent_X, recent_weights) = batch.weights, known.recent
         params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
@@ -227,7 +227,7 @@ class PartialFitMixin:
         gain = other.score_samples(_numbers(X), y) - scores
         mean = np.average(gain, weights=weights)
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
-        if mean <= _CLEARLY * error:
+        if mean <= _REFIT_GAIN * error:
             return known, batch, resp, scores
         learned = self._learned_from(other, recent_X, known.y, recent_weights)
         stream = replace(learned.stream, n_batches=known.stream.n_batches)
@@ -303,9 +303,9 @@ def _units(X, y, weights, labels):
     """Units of the columns of X, unless it is None, and of y, unless it holds labels."""
     of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
     if labels:
-        return Units(*of_X, None, None)
+        return Standardisation(*of_X, None, None)
     target = Target.of(y, weights)
-    return Units(*of_X, target.mean, target.scale)
+    return Standardisation(*of_X, target.mean, target.scale)
 
 
 def _dense(X):

@@ -51,7 +51,7 @@ def warn_of_ending(model):
         )
 
 
-def warn_of_gate(names):
+def warn_of_separation(names):
     """Warn of experts that the gate tells apart exactly, and so would without end."""
     if names:
         warnings.warn(
@@ -62,7 +62,7 @@ def warn_of_gate(names):
         )
 
 
-def warn_of_memory(names):
+def warn_of_overfitting(names):
     """Warn of experts that repeat the rows they were fitted to."""
     if names:
         warnings.warn(

@@ -39,7 +39,7 @@ def has_few_rows(fitting, training, state):
     Parameters
     ----------
     fitting : Fitting
-    training : Training
+    training : RowTrainer
     state : State
     """
     parts, data = fitting.parts, fitting.data
@@ -54,7 +54,7 @@ def has_few_rows(fitting, training, state):
     return bool(observed < FEW * training.count_parameters(state))
 
 
-def widened(fitting, training, results):
+def calibrated(fitting, training, results):
     """Multiply the dispersions by the factor that makes rows left out likeliest.
 
     The mixture is fitted without each fold, from the responsibilities that it ended with; the
@@ -63,7 +63,7 @@ def widened(fitting, training, results):
     Parameters
     ----------
     fitting : Fitting
-    training : Training
+    training : RowTrainer
     results : list of Result
         Runs whose densities are averaged.
 
@@ -79,7 +79,9 @@ def widened(fitting, training, results):
         return results, 1.0
     held_out = _held_out(fitting, training, [result.state for result in results])
     factor = _best_factor(lambda factor: sum(part.log_likelihood(factor) for part in held_out))
-    return [stretched(training, result, factor, fitting.top_k) for result in results], factor
+    return [
+        with_scaled_dispersion(training, result, factor, fitting.top_k) for result in results
+    ], factor
 
 
 def _table(data):
@@ -104,7 +106,7 @@ def _held_out(fitting, training, states):
             rest, rows = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             others = [fitting.again(rest, each, pool) for each in resp]
             part = data.rows(rows)
-            said = [_said(part, fitting, *other) for other in others]
+            said = [_predictions(part, fitting, *other) for other in others]
             found.append(HeldOut(part, law, said, [_at(part, law, training, s) for s in spreads]))
     return found
 
@@ -120,7 +122,7 @@ def _law_parameters(training, state):
     return training.law.rescaled(state.parameters.dispersion, training.target.scale)
 
 
-def _said(part, fitting, training, state):
+def _predictions(part, fitting, training, state):
     """Log mixing weights (U, K) and answers (n, K, m) of a fit, for rows it has not seen."""
     gate, experts = training.finish(state)
     mixture = Mixture(
@@ -183,7 +185,7 @@ def _best_factor(log_likelihood):
     return float(np.exp(brentq(slope, low, high)))
 
 
-def stretched(training, result, factor, top_k):
+def with_scaled_dispersion(training, result, factor, top_k):
     """A result whose dispersions are multiplied by `factor`."""
     if factor == 1.0:
         return result

@@ -17,13 +17,13 @@ from .._data.pipelines import last_step
 from .._data.splits import unit_folds
 from .._data.tables import select
 from .._errors import PartError, naming
-from ..em._row_trainer import Training
+from ..em._row_trainer import RowTrainer
 from ..em._search import Search
 from ..em._starts import Starts
-from ..em._sums_trainer import FoldTraining, can_fold
+from ..em._sums_trainer import SumsTrainer, can_sum
 from ..experts import (
-    FoldedBank,
-    Honesty,
+    CrossFittedBank,
+    CrossFitting,
     OutOfFold,
     Pool,
     PooledBank,
@@ -32,7 +32,7 @@ from ..experts import (
 )
 from ..gates import SoftmaxGate, make_trainer
 from ..responses import Gaussian, LogLinear
-from .progress import Quiet
+from .progress import SilentMonitor
 from .tree_start import grown, is_deep
 
 #: Starts of ``n_init="auto"``, where the mixture itself is cheap to run: more on a small table,
@@ -47,7 +47,7 @@ _WORK = 2**20
 _SPARSE_WORK = 2**27
 
 #: The same where a cheap stand-in only finds starting responsibilities.
-AUTO_STARTS_OF_STAND_IN = 3
+AUTO_STARTS_OF_SURROGATE = 3
 
 #: Folds of ``cv="auto"``: where experts are fitted in every iteration, and where only once.
 AUTO_FOLDS = 3
@@ -71,7 +71,7 @@ class Fitting:
     Parameters
     ----------
     data : Data
-    parts : Parts
+    parts : Specification
     settings : Settings
     n_jobs : int or None
     rng : numpy.random.RandomState
@@ -95,7 +95,7 @@ class Fitting:
 
         Returns
         -------
-        training : Training
+        training : RowTrainer
         results : list of Result
             Of the best runs, the best first.
         log : list of dict
@@ -147,7 +147,7 @@ class Fitting:
         """
         fitting = self.on(rows)
         max_iter = min(self.settings.max_iter, AGAIN)
-        fitting.settings = replace(self.settings, watch=Quiet(), max_iter=max_iter)
+        fitting.settings = replace(self.settings, monitor=SilentMonitor(), max_iter=max_iter)
         given = "again", np.asfortranarray(resp[rows])
         training, results, _ = fitting._run(pool, "auto", 1, given, 1)
         return training, results[0].state
@@ -172,14 +172,14 @@ class Fitting:
         elif given is not None:
             given = given[0], units.mean(given[1])
         elif not self.parts.specialize:
-            given = "pooled", training.opening(self.parts.factors())
+            given = "pooled", training.initial_responsibilities(self.parts.factors())
         if given is not None:
             search = Search(training, training, self.settings, average)
             results = search.best_of_full([given], drawn=False)
             if self.parts.specialize:
-                results[0] = search.rescued(results[0])
+                results[0] = search.reseed_dead(results[0])
             return training, results, search.log
-        cheap = training if training.cheap else self.stand_in(SoftmaxGate()).training(pool)
+        cheap = training if training.cheap else self.surrogate(SoftmaxGate()).training(pool)
         search = Search(training, cheap, self.settings, average)
         if n_init == "auto":
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
@@ -190,13 +190,13 @@ class Fitting:
             results = search.best_of_short(starts)
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
-        results[0] = search.rescued(results[0])
+        results[0] = search.reseed_dead(results[0])
         return training, results, search.log
 
     def _auto_starts(self, training, cheap):
         """Number of starts of ``n_init="auto"``."""
         if cheap is not training:
-            return AUTO_STARTS_OF_STAND_IN
+            return AUTO_STARTS_OF_SURROGATE
         design = training.bank.view.design
         n, p = design.shape
         if not design.has_grams:
@@ -213,7 +213,7 @@ class Fitting:
         data, parts, target = self.data, self.parts, self.data.target
         n_experts = len(parts.components)
         expert_view = View(select(data.X, data.expert_columns), data.weights)
-        honesty = Honesty(
+        cross_fitting = CrossFitting(
             data.fold,
             spare_rigid=parts.auto and parts.specialize,
             once=not parts.specialize,
@@ -226,11 +226,11 @@ class Fitting:
             data.units.weights,
             n_experts,
         )
-        if parts.batched(hasattr(target, "codes"), honesty):
-            bank = self._batch(honesty, expert_view, n_experts)
+        if parts.batched(hasattr(target, "codes"), cross_fitting):
+            bank = self._batch(cross_fitting, expert_view, n_experts)
         else:
             offset = self.rng.uniform()
-            rest = parts.named, expert_view, target, pool, offset, parts.params, honesty
+            rest = parts.named, expert_view, target, pool, offset, parts.params, cross_fitting
             fits = [number for _, number in parts.components]
             bank = WrappedBank(*rest) if parts.specialize else PooledBank(*rest, fits=fits)
         law = self._law(expert_view)
@@ -247,17 +247,17 @@ class Fitting:
             n_outputs = self.data.target.values.shape[1]
             return LogLinear(law, view.X, self.data.weights, n_outputs)
 
-    def _batch(self, honesty, view, n_experts):
+    def _batch(self, cross_fitting, view, n_experts):
         """The bank of clones that are solved at once, out of fold where that is asked for."""
         template = self.parts.named[0][1]
-        way = honesty.way(template)
+        strategy = cross_fitting.strategy(template)
 
         def make():
             return make_batch(
                 template, view, self.data.target, n_experts, self.parts.law.correlated
             )
 
-        return FoldedBank(make, way.fold) if isinstance(way, OutOfFold) else make()
+        return CrossFittedBank(make, strategy.fold) if isinstance(strategy, OutOfFold) else make()
 
     def _gate_view(self, expert_view):
         """What the gate sees: the experts' own view where it is the same."""
@@ -266,10 +266,10 @@ class Fitting:
             return expert_view
         return View(data.units.table(select(data.X, data.gate_columns)), data.units.weights)
 
-    def stand_in(self, gate):
+    def surrogate(self, gate):
         """The fitting of a gate and batched linear experts to numeric columns: cheap."""
         data = self.data
-        target, law = data.target.stand_in(data.weights), self.parts.law
+        target, law = data.target.surrogate(data.weights), self.parts.law
         if target is not data.target or law.dispersion != "constant":
             law = Gaussian()
         template = LogisticRegression() if hasattr(target, "codes") else Ridge()
@@ -346,5 +346,5 @@ def make_folds(cv, X, weights, units, specialize):
 
 def train(gate, bank, law, target, weights, units, n_experts):
     """Return the training of these parts: by the fold where it can, else the general one."""
-    kind = FoldTraining if can_fold(gate, bank, law, units, n_experts) else Training
+    kind = SumsTrainer if can_sum(gate, bank, law, units, n_experts) else RowTrainer
     return kind(gate, bank, law, target, weights, units, n_experts)

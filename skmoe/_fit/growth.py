@@ -37,7 +37,7 @@ class Grown:
 
     Attributes
     ----------
-    training : Training
+    training : RowTrainer
     result : Result
     log : list of dict
         What every start reached.
@@ -59,7 +59,7 @@ def bic(training, result):
 
     Parameters
     ----------
-    training : Training
+    training : RowTrainer
     result : Result
 
     Returns
@@ -110,7 +110,7 @@ def grow(fitting, assemble):
 
     Returns
     -------
-    training : Training
+    training : RowTrainer
     result : Result
     log : list of dict
         What every start of the chosen mixture reached.

@@ -21,7 +21,7 @@ from .._data.target import (
 from .._errors import naming
 from .._sklearn import take
 from ..em._loop import e_step
-from ..responses import in_units, row_parameters
+from ..responses import row_parameters, standardised
 from ..routing import route
 
 
@@ -48,7 +48,7 @@ class Numbers:
         if self.units is None:
             return self.parameters
         with naming("response with dispersion='linear'", "prediction"):
-            features = in_units(X, self.units)
+            features = standardised(X, self.units)
             return row_parameters(self.parameters, features, self.n_outputs)
 
     def of_y(self, answer, y):

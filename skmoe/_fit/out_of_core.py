@@ -7,11 +7,11 @@ from .._data.groups import Rows
 from .._data.moments import survey
 from .._data.pipelines import last_step
 from ..em._search import Search
-from ..em._sums import Fold, curvature_stride
-from ..em._sums_trainer import FoldTraining
+from ..em._sums import BlockSums, curvature_stride
+from ..em._sums_trainer import SumsTrainer
 from ..experts import is_batched
 from ..gates import GaussianGate, SoftmaxGate
-from .calibration import stretched, widened
+from .calibration import calibrated, with_scaled_dispersion
 from .fitting import Fitting
 from .problem import Data
 from .sums_parts import has_sums
@@ -35,7 +35,7 @@ def needs_all_rows(parts, labels):
 
     Parameters
     ----------
-    parts : Parts
+    parts : Specification
     labels : bool
         Whether y are labels.
     """
@@ -57,13 +57,13 @@ def needs_all_rows(parts, labels):
     return None
 
 
-class BlockFold:
-    """Folds the rows of chunks into statistics, as `Fold` does those of one array.
+class ChunkSums:
+    """Folds the rows of chunks into statistics, as `BlockSums` does those of one array.
 
     Parameters
     ----------
     chunks : Chunks
-    units : Units
+    units : Standardisation
     moments : Moments
     """
 
@@ -83,7 +83,7 @@ class BlockFold:
 
 
 def _folded(units, X, y, weights):
-    return Fold(units.design(X).matrix, units.targets(y), weights)
+    return BlockSums(units.design(X).matrix, units.targets(y), weights)
 
 
 def _statistics(units, gate, experts, asked, number, X, y, weights):
@@ -94,13 +94,13 @@ def _gate_entropy(units, gate, experts, number, X, y, weights):
     return _folded(units, X, y, weights).gate_entropy(gate, experts)
 
 
-class BlockFitting:
+class ChunkedFitting:
     """One call of ``fit`` on rows in chunks.
 
     Parameters
     ----------
     chunks : Chunks
-    parts : Parts
+    parts : Specification
     make_target : callable
         Makes a `Target` or `Labels` of y (n, m), as chunks hold it, and weights (n,).
     settings : Settings
@@ -122,7 +122,7 @@ class BlockFitting:
 
         Returns
         -------
-        training : FoldTraining
+        training : SumsTrainer
         result : Result
         log : list of dict
             What every start reached on some of the rows, and the best of them on all.
@@ -140,21 +140,21 @@ class BlockFitting:
         fitting = Fitting(tried, self.parts, self.settings, None, self.rng)
         small, results, log = fitting.run(init=init, n_init=n_init, given=None, average=1)
         view = View.of(self.chunks.first, weights, units.design(some.X))
-        fold = BlockFold(self.chunks, units, moments)
-        training = self._of_all(small, view, target.in_units(units), fold)
+        fold = ChunkSums(self.chunks, units, moments)
+        training = self._of_all(small, view, target.standardised_by(units), fold)
         state = results[0].state
         dispersion = state.parameters.dispersion
         if dispersion is not None:
             dispersion = small.law.rescaled(dispersion, small.target.scale)
         search = Search(training, training, self.settings)
         start = training.reading(*small.finish(state), dispersion)
-        result = search.went_on(training.expect(start, search.top_k), "all rows")
+        result = search.resume_run(training.expect(start, search.top_k), "all rows")
         for entry in log:
             entry["chosen"] = False
         widening = 1.0
         if len(weights) == moments.n:
-            _, widening = widened(fitting, small, results)
-            result = stretched(training, result, widening, search.top_k)
+            _, widening = calibrated(fitting, small, results)
+            result = with_scaled_dispersion(training, result, widening, search.top_k)
         return training, result, log + search.log, widening
 
     def _of_all(self, small, view, target, fold):
@@ -163,7 +163,7 @@ class BlockFitting:
         bank = type(small.bank)(small.bank.template, view, target, n_experts)
         gate = small.gate.gate.em_trainer(view, view.weights, n_experts)
         rest = target, view.weights, small.units, n_experts, fold
-        training = FoldTraining(gate, bank, small.law, *rest)
+        training = SumsTrainer(gate, bank, small.law, *rest)
         _check_size(training.parts)
         training.names = small.names
         return training

@@ -52,7 +52,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Specification:
     """Unfitted parts.
 
     Attributes
@@ -103,7 +103,7 @@ class Parts:
         """Names of the components."""
         return [name for name, _ in self.components]
 
-    def batched(self, labels, honesty):
+    def batched(self, labels, cross_fitting):
         """Whether the experts are solved in one batch.
 
         One expert alone is fitted as it would be without a mixture.
@@ -114,7 +114,9 @@ class Parts:
         if not (alike and is_batched(template, labels, loss)):
             return False
         # A batch has one fit of the transformers of a pipeline, to all rows.
-        return last_step(template) is template or isinstance(honesty.way(template), InSample)
+        return last_step(template) is template or isinstance(
+            cross_fitting.strategy(template), InSample
+        )
 
     def factors(self):
         """What tells components that share an expert apart at first: factors (K,) of its scale."""

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 
-class Quiet:
+class SilentMonitor:
     """Looks at nothing, and stops nothing."""
 
     stopped = False
@@ -15,7 +15,7 @@ class Quiet:
         Parameters
         ----------
         label : str
-        training : Training or None
+        training : RowTrainer or None
             What is trained; None for a stand-in.
         most : int
             Iterations it takes at most.
@@ -29,16 +29,16 @@ class Quiet:
         """Note what the iteration of a number ended in."""
 
 
-class Printed(Quiet):
+class PrintingMonitor(SilentMonitor):
     """Prints the objective of every iteration."""
 
     @contextmanager
     def run(self, label, training, most):
         """Watch one run."""
-        yield _PrintedRun(label)
+        yield _PrintingRun(label)
 
 
-class _PrintedRun(Quiet):
+class _PrintingRun(SilentMonitor):
     def __init__(self, label):
         self.label = label
 
@@ -47,7 +47,7 @@ class _PrintedRun(Quiet):
         print(f"[skmoe] {self.label}: iteration {number}, objective {state.objective:.6f}")
 
 
-class Reported:
+class CallbackMonitor:
     """Tells scikit-learn's callbacks of runs and iterations, as nested tasks.
 
     Parameters
@@ -58,7 +58,7 @@ class Reported:
         What callbacks are told of the estimator and its data.
     assemble : callable
         Makes the fitted attributes of a training and a state.
-    other : Quiet
+    other : SilentMonitor
         Who else looks on.
 
     Attributes
@@ -77,19 +77,19 @@ class Reported:
         task = self.context.subcontext(task_name=label, max_subtasks=most)
         task.call_on_fit_task_begin(**self.known)
         with self.other.run(label, training, most) as other:
-            yield _ReportedRun(self, task, training, other)
+            yield _CallbackRun(self, task, training, other)
         self.stopped |= task.call_on_fit_task_end(**self.known)
 
 
-class _ReportedRun:
-    def __init__(self, watch, task, training, other):
-        self.watch, self.task, self.training, self.other = watch, task, training, other
+class _CallbackRun:
+    def __init__(self, monitor, task, training, other):
+        self.monitor, self.task, self.training, self.other = monitor, task, training, other
         self.stopped = False
 
     def begin(self):
         """Begin the task of an iteration."""
         self.iteration = self.task.subcontext(task_name="EM iteration")
-        self.iteration.call_on_fit_task_begin(**self.watch.known)
+        self.iteration.call_on_fit_task_begin(**self.monitor.known)
         self.other.begin()
 
     def end(self, number, state):
@@ -99,15 +99,15 @@ class _ReportedRun:
         if self.training is not None:
 
             def fitted():
-                return self.watch.assemble(self.training, state)
+                return self.monitor.assemble(self.training, state)
 
         self.stopped = self.iteration.call_on_fit_task_end(
-            **self.watch.known, reconstruction_attributes=fitted
+            **self.monitor.known, reconstruction_attributes=fitted
         )
 
 
 @contextmanager
-def watching(context, known, assemble, finished, verbose):
+def monitoring(context, known, assemble, finished, verbose):
     """Watch a call of ``fit``; yield who looks on.
 
     Parameters
@@ -123,10 +123,10 @@ def watching(context, known, assemble, finished, verbose):
     verbose : int
         Whether to print.
     """
-    watch = Printed() if verbose else Quiet()
+    monitor = PrintingMonitor() if verbose else SilentMonitor()
     if context is None:
-        yield watch
+        yield monitor
         return
     context.call_on_fit_task_begin(**known)
-    yield Reported(context, known, assemble, watch)
+    yield CallbackMonitor(context, known, assemble, monitor)
     context.call_on_fit_task_end(**known, reconstruction_attributes=finished)

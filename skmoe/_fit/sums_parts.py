@@ -19,7 +19,7 @@ def has_sums(law):
     return type(law) in laws and law.dispersion == "constant"
 
 
-def fold_parts(gate, bank, law, n_experts):
+def sums_parts(gate, bank, law, n_experts):
     """Return the parts that fold a gate and a bank under a law; None where they need all rows.
 
     Parameters

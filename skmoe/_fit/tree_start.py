@@ -13,7 +13,7 @@ import numpy as np
 from .._data.groups import make_units
 from .._data.pipelines import last_step
 from ..gates import HierarchicalGate, count_leaves, forks, trunk
-from .progress import Quiet
+from .progress import SilentMonitor
 
 #: Rows of which a leaf has a smaller share tell nothing of how it is to be cut.
 _SHARE = 0.01
@@ -41,8 +41,8 @@ def grown(fitting, pool):
     pool : Pool
     """
     branching = last_step(fitting.parts.gate).branching
-    fitting = fitting.stand_in(HierarchicalGate(branching))
-    hasty = {"watch": Quiet(), "top_k": None, "tol": _TOL, "max_iter": _ITERATIONS}
+    fitting = fitting.surrogate(HierarchicalGate(branching))
+    hasty = {"monitor": SilentMonitor(), "top_k": None, "tol": _TOL, "max_iter": _ITERATIONS}
     fitting.settings = replace(fitting.settings, **hasty)
     resp, depth = np.ones((len(fitting.data.units.weights), 1)), 0
     while max(widths := forks(branching, depth)) > 1:

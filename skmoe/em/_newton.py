@@ -66,7 +66,7 @@ class NewtonPart(ABC):
         """
         return old + self._direction(old, sums, inverse)[0]
 
-    def promise(self, old, sums, inverse):
+    def predicted_gain(self, old, sums, inverse):
         """The gain that a full step promises."""
         direction, gradient = self._direction(old, sums, inverse)
         with np.errstate(over="ignore"):  # what promises without end is out of date at once

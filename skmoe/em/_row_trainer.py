@@ -15,21 +15,21 @@ MASS_FLOOR = 1e-8
 
 #: An expert that leaves less than this of the variance of y, or of a nat, on the rows it was
 #: fitted to, has learned them by heart, if it can.
-BY_HEART = 1e-6
+OVERFITTED_BELOW = 1e-6
 
 #: Longer vectors of parameters are not packed for acceleration, which keeps two dozen of them.
 MOST_PACKED = 2**16
 
 #: A gate that is never less sure of an expert than this has separated it from the others.
-DECIDED = 1e-2
+SEPARATED_BELOW = 1e-2
 
 
-def told_apart(log_proba):
+def separated_experts(log_proba):
     """Numbers of the experts whose probabilities, of (n, K), are all near zero or one."""
     proba = np.exp(log_proba)
     undecided = np.minimum(proba, 1.0 - proba).max(axis=0)
     some, others = (proba > 0.5).any(axis=0), (proba < 0.5).any(axis=0)
-    return np.flatnonzero((undecided < DECIDED) & some & others).tolist()
+    return np.flatnonzero((undecided < SEPARATED_BELOW) & some & others).tolist()
 
 
 def count_parts(gate, experts, law, dispersion):
@@ -58,7 +58,7 @@ class Parameters:
     starved: tuple = ()
 
 
-class Training:
+class RowTrainer:
     """M-step and E-step of any mixture on one training set.
 
     What the M-step needs of the E-step are responsibilities (U, K) of its units, rows or groups.
@@ -136,7 +136,7 @@ class Training:
             self.gate.unpack(gate, like.gate), self.bank.unpack(experts, like.experts), spread
         )
 
-    def opening(self, factors):
+    def initial_responsibilities(self, factors):
         """Responsibilities (U, K) under experts fitted alone and a gate that knows nothing.
 
         Parameters
@@ -180,24 +180,24 @@ class Training:
         """Number of free parameters of all parts; NaN where one is not known."""
         return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
 
-    def runaways(self, state):
+    def separated(self, state):
         """Numbers of the experts that an unpenalised gate tells from all others exactly."""
         if getattr(self.gate, "bounded", True):
             return []
-        return told_apart(self.gate.log_proba(state.parameters.gate))
+        return separated_experts(self.gate.log_proba(state.parameters.gate))
 
-    def memorisers(self, state):
+    def overfitted(self, state):
         """Numbers of the experts that repeat y on the rows they were fitted to."""
-        trusting = getattr(self.bank, "trusting", [])
+        can_overfit = getattr(self.bank, "trusting", [])
         # A constant y is no news to anyone.
-        if not trusting or (self.y is not None and not np.ptp(self.y, axis=0).any()):
+        if not can_overfit or (self.y is not None and not np.ptp(self.y, axis=0).any()):
             return []
         deviance = self._deviance(state.parameters)
         wrong = np.abs(deviance)
         wrong = wrong if wrong.ndim == 2 else wrong.max(axis=2)
         masses = self.units.spread(state.expected) * self._row_weights[:, None]
         left = (masses * wrong).sum(axis=0) / masses.sum(axis=0)
-        return [k for k in trusting if left[k] < BY_HEART]
+        return [k for k in can_overfit if left[k] < OVERFITTED_BELOW]
 
     def gate_entropy(self, state):
         """Mean entropy of the gate's probabilities, in nats."""

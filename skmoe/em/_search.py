@@ -35,7 +35,7 @@ class Settings:
     tol : float
     max_iter : int
     top_k : int or None
-    watch : Quiet
+    watch : SilentMonitor
         Who looks on, as `_watch` has them.
     accelerate : bool
     """
@@ -43,7 +43,7 @@ class Settings:
     tol: float
     max_iter: int
     top_k: int | None
-    watch: Any
+    monitor: Any
     accelerate: bool
 
 
@@ -52,9 +52,9 @@ class Search:
 
     Parameters
     ----------
-    training : Training
+    training : RowTrainer
         What is to be fitted in the end.
-    cheap : Training
+    cheap : RowTrainer
         What starts are tried on: `training` itself where its parts are solved
         in batches, else batched linear experts with a softmax gate.
     settings : Settings
@@ -69,7 +69,7 @@ class Search:
         self.average, self.finalists = average, finalists
         self.log = []
 
-    def rescued(self, ended):
+    def reseed_dead(self, ended):
         """Give dead experts the rows explained worst, for as long as that pays.
 
         Parameters
@@ -104,7 +104,7 @@ class Search:
         self.log[-1].update(chosen=True, averaged=old["averaged"], experts=dead.tolist())
         old.update(chosen=False, averaged=False)
 
-    def went_on(self, state, label):
+    def resume_run(self, state, label):
         """Go on from a state of parameters that were found elsewhere, to the end.
 
         Parameters
@@ -129,7 +129,7 @@ class Search:
             self.training.weights,
             dead,
         )
-        return self._run(self.training, self._begin(resp), self.top_k, label)
+        return self._run(self.training, self._fit_first(resp), self.top_k, label)
 
     def best_of_short(self, starts):
         """Run all starts shortly, the promising ones longer, and the best to the end.
@@ -149,7 +149,7 @@ class Search:
             tried[number] = self._small(self._short(resp, f"start {number}"))
             self._record(kind, tried[number])
             del resp  # or it would still be held while the next start is drawn
-            if self.settings.watch.stopped:
+            if self.settings.monitor.stopped:
                 break
         if self.cheap is not self.training:
             ended = {}
@@ -208,12 +208,12 @@ class Search:
             if drawn or (self.top_k is not None and self.cheap is self.training):
                 run = self._continue(self._short(resp, label), label)
             else:
-                run = self._run(self.training, self._begin(resp), self.top_k, label)
+                run = self._run(self.training, self._fit_first(resp), self.top_k, label)
             self._record(kind, run)
             ended[number] = run
             for worse in set(ended) - set(_distinct(ended, _reached, self.average)):
                 del ended[worse]
-            if self.settings.watch.stopped:
+            if self.settings.monitor.stopped:
                 break
         return self._chosen(ended)
 
@@ -244,7 +244,7 @@ class Search:
         """Whether a run has converged, fallen or used all its iterations."""
         return tried.stop_reason is not None
 
-    def _begin(self, resp):
+    def _fit_first(self, resp):
         """State of responsibilities that a user gives, restricted where the mixture is."""
         if self.top_k is not None:
             resp = np.where(largest(resp, self.top_k), resp, 0.0)
@@ -262,14 +262,14 @@ class Search:
         else:
             states = iterate(state, lambda current: training.advance(current, top_k))
         fitted = training if training is self.training else None
-        with self.settings.watch.run(label, fitted, budget) as watch:
+        with self.settings.monitor.run(label, fitted, budget) as monitor:
             ended = run(
-                _watched(states, watch, len(before)), tol=self.settings.tol, max_iter=budget
+                _monitored(states, monitor, len(before)), tol=self.settings.tol, max_iter=budget
             )
         reason = ended.stop_reason
         if reason is None and len(ended.history) == left:
             reason = f"max_iter={self.settings.max_iter} was reached"
-        elif reason is None and watch.stopped:
+        elif reason is None and monitor.stopped:
             reason = "a callback asked to stop"
         return replace(ended, history=before + ended.history, stop_reason=reason)
 
@@ -295,14 +295,14 @@ class Search:
         )
 
 
-def _watched(states, watch, before):
+def _monitored(states, monitor, before):
     """Yield states that somebody looks at, for as long as nobody asks to stop."""
     number = before
-    while not watch.stopped:
+    while not monitor.stopped:
         number += 1
-        watch.begin()
+        monitor.begin()
         state = next(states)
-        watch.end(number, state)
+        monitor.end(number, state)
         yield state
 
 
@@ -313,8 +313,8 @@ def _reached(tried):
 def _prospect(tried):
     """What a run would reach if it went on as long again at its last pace."""
     history = tried.history
-    pace = history[-1] - history[-2] if len(history) > 1 and not tried.converged else 0.0
-    return tried.state.objective + len(history) * max(pace, 0.0)
+    schedule = history[-1] - history[-2] if len(history) > 1 and not tried.converged else 0.0
+    return tried.state.objective + len(history) * max(schedule, 0.0)
 
 
 def _beats(value, other):

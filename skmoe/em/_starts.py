@@ -64,12 +64,12 @@ class Starts:
         self._align(share, main)
         #: How many columns of x the scores count for in k-means (as many as there are), and
         #: how often it is tried.
-        self.worth, self.tries = len(self.order), 1
+        self.expected, self.tries = len(self.order), 1
         if not design.has_grams:
             self.design = DenseDesign(self._main_scores(), weights)
             self._align(share, main)
             # Experts of so many columns fit any division by y: one that x makes is to be found.
-            self.worth, self.tries = 0, _KMEANS_TRIES
+            self.expected, self.tries = 0, _KMEANS_TRIES
         self.residual = self._residual(main, share)
 
     def _align(self, share, main):
@@ -168,7 +168,7 @@ class Starts:
 
     def _refined(self, labels):
         """Labels after k-means from given ones, and the sum of squares that is left."""
-        balance = np.sqrt(self.worth / self.scores.shape[1])
+        balance = np.sqrt(self.expected / self.scores.shape[1])
         data = self._beside(balance * self.scores)
         member = sparse.csr_array(
             (self.weights, (labels, np.arange(len(labels)))), (self.n_experts, len(labels))

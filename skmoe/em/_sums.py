@@ -10,7 +10,7 @@ for each iterate and know it. A form has
 
 - ``coef`` (a, p), the linear forms of a design row that it looks at;
 - ``make(size)``, which makes room for so many rows;
-- ``look``, which takes their values (a, b), experts also y (b, m), and of a gate
+- ``evaluate_forms``, which takes their values (a, b), experts also y (b, m), and of a gate
   returns log-probabilities (K, b);
 - ``log_density(out)``, of experts only, which fills in log-densities (K, b);
 - ``add(resp, weights, first, further)``, which takes responsibilities × weights (K, b) and
@@ -150,8 +150,8 @@ class _Block:
         self.columns = matrix.T
         np.matmul(self.coef, self.columns, out=self.scores)
         cut = len(self.gate.coef)
-        self.log_gate = self.gate.look(self.scores[:cut])
-        self.experts.look(self.scores[cut:], y)
+        self.log_gate = self.gate.evaluate_forms(self.scores[:cut])
+        self.experts.evaluate_forms(self.scores[cut:], y)
 
     def expect(self, top_k):
         """Fill in responsibilities; return log-likelihoods (b,)."""
@@ -165,10 +165,10 @@ class _Block:
         """
         self.experts.log_density(self.resp)
         self.resp += self.log_gate
-        worth = np.where(resp.T > 0, self.resp, 0.0)
+        expected = np.where(resp.T > 0, self.resp, 0.0)
         np.copyto(self.resp, resp.T)
-        worth *= self.resp
-        return worth.sum(axis=0)
+        expected *= self.resp
+        return expected.sum(axis=0)
 
     def zero(self, curvature):
         """Statistics of no rows."""
@@ -206,7 +206,7 @@ class _Block:
             gram[:-1, :-1] += self.scaled @ inner.T
 
 
-class Fold:
+class BlockSums:
     """Folds rows into statistics.
 
     Parameters
@@ -280,8 +280,8 @@ class Fold:
             stride = curvature_stride(len(self.y))
         for number, rows in enumerate(self._blocks(block)):
             weight = float(self.weights[rows].sum())
-            worth = block.expect(top_k) if resp is None else block.take(resp[rows])
-            total.log_likelihood += float(self.weights[rows] @ worth)
+            expected = block.expect(top_k) if resp is None else block.take(resp[rows])
+            total.log_likelihood += float(self.weights[rows] @ expected)
             taken = curvature and number % stride == 0
             total.weight += weight
             total.paired += weight if taken else 0.0

@@ -1,6 +1,6 @@
 """Training of batched experts with a gate on the same columns, by a fold over blocks of rows.
 
-The same mixture as `Training` would fit: one pass an iteration, and nothing kept per row.
+The same mixture as `RowTrainer` would fit: one pass an iteration, and nothing kept per row.
 """
 
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ import numpy as np
 
 from .._data.groups import Rows
 from .._data.numerics import pack_arrays, unpack_arrays
-from .._fit.sums_parts import fold_parts
+from .._fit.sums_parts import sums_parts
 from . import _multinomial
 from ._loop import ROUNDING, State
-from ._row_trainer import MASS_FLOOR, Parameters, count_parts, told_apart
-from ._sums import Fold
+from ._row_trainer import MASS_FLOOR, Parameters, count_parts, separated_experts
+from ._sums import BlockSums
 
 #: Hessians are summed anew once Newton's steps promise to have gained this much per unit of
 #: weight since they were last; until then the old ones serve.
@@ -48,16 +48,16 @@ class Expected:
     age: int = 0
 
 
-def can_fold(gate, bank, law, units, n_experts):
+def can_sum(gate, bank, law, units, n_experts):
     """Tell whether a mixture in memory is trained by the fold."""
-    if type(units) is not Rows or (parts := fold_parts(gate, bank, law, n_experts)) is None:
+    if type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
         return False
     design = bank.view.design
     small = all(part.size <= _multinomial.EXPLICIT_SIZE for part in parts)
     return gate.view is bank.view and isinstance(design.matrix, np.ndarray) and small
 
 
-class FoldTraining:
+class SumsTrainer:
     """M-step and E-step on sums over rows.
 
     Parameters
@@ -69,7 +69,7 @@ class FoldTraining:
     weights : ndarray of shape (n,)
     units : Rows
     n_experts : int
-    fold : Fold or BlockFold, optional
+    fold : BlockSums or ChunkSums, optional
         Folds all rows where `target`, `weights` and `units` are those of some.
     """
 
@@ -79,8 +79,8 @@ class FoldTraining:
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, weights, n_experts
         self.units = units
-        self.parts = fold_parts(gate, bank, law, n_experts)
-        self.fold = fold or Fold(bank.view.design.matrix, target.columns, weights)
+        self.parts = sums_parts(gate, bank, law, n_experts)
+        self.fold = fold or BlockSums(bank.view.design.matrix, target.columns, weights)
         self.total = self.fold.total
 
     def _forms(self, parameters):
@@ -173,11 +173,12 @@ class FoldTraining:
         Curvatures stay those of `state` until they are out of date.
         """
         expected = state.expected
-        promise = sum(
-            part.promise(last, sums, inverse) for part, last, sums, inverse in self._terms(state)
+        predicted_gain = sum(
+            part.predicted_gain(last, sums, inverse)
+            for part, last, sums, inverse in self._terms(state)
         )
         older = replace(
-            expected, gained=expected.gained + promise / self.total, age=expected.age + 1
+            expected, gained=expected.gained + predicted_gain / self.total, age=expected.age + 1
         )
         stale = older.gained > _REFRESH_GAIN or older.age > _REFRESH_AGE
         return self._state(parameters, top_k, None if stale else older, resp)
@@ -270,13 +271,13 @@ class FoldTraining:
         """Number of free parameters of all parts."""
         return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
 
-    def runaways(self, state):
+    def separated(self, state):
         """Numbers of the experts that an unpenalised gate tells from all others exactly."""
         if getattr(self.gate, "bounded", True):
             return []
-        return told_apart(self.gate.problem.log_proba(state.parameters.gate))
+        return separated_experts(self.gate.problem.log_proba(state.parameters.gate))
 
-    def memorisers(self, state):
+    def overfitted(self, state):
         """Nothing: linear experts learn no rows by heart."""
         return []
 

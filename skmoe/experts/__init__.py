@@ -3,21 +3,21 @@
 from .._data.pipelines import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
-from ._cross_fitted import FoldedBank
+from ._cross_fitted import CrossFittedBank
 from ._glm._bank import LARGEST_ETA, GlmBank, GlmState, damped, is_glm
 from ._linear._bank import LinearBank, LinearState, is_linear
 from ._logistic._bank import LogisticBank, is_logistic
 from ._penalty import fitted_penalty
 from ._wrapped._bank import PooledBank, WrappedBank
-from ._wrapped._cross_fitting import Honesty, InSample, OutOfFold, rows_of
+from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
 from ._wrapped._workers import Pool
 
 __all__ = [
     "LARGEST_ETA",
-    "FoldedBank",
+    "CrossFittedBank",
+    "CrossFitting",
     "GlmBank",
     "GlmState",
-    "Honesty",
     "InSample",
     "LinearBank",
     "LinearState",

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-class FoldedBank:
+class CrossFittedBank:
     """One batch without each fold, and one of all rows; a state is a list of theirs.
 
     Parameters

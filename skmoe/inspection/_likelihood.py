@@ -40,7 +40,7 @@ def build_likelihood(est, X, y, sample_weight, groups):
     -------
     experts : list of GaussianExpert, LogisticExpert, PoissonExpert or GammaExpert
     gate : SoftmaxPart
-    units : Units
+    units : Standardisation
     y_scale : float
     """
     if is_regressor(est):

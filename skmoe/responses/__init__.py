@@ -4,7 +4,7 @@ from ._categorical import Categorical  # noqa: F401 - the classifier's, no publi
 from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
-from ._loglinear import LogLinear, in_units, row_parameters  # noqa: F401 - what trains and asks them
+from ._loglinear import LogLinear, row_parameters, standardised  # noqa: F401
 from ._multivariate import MultivariateGaussian
 from ._poisson import Poisson
 from ._response import Response, weighted_sums  # noqa: F401 - sums for those who fold

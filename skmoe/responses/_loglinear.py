@@ -29,7 +29,7 @@ def units_of(X, weights):
     return np.stack(weighted_location_scale(_dense(X), weights)[:2])
 
 
-def in_units(X, units):
+def standardised(X, units):
     """Return columns (n, p) in standard deviations from their mean, and not farther than three."""
     mean, scale = units
     out = _dense(X) - mean
@@ -106,7 +106,7 @@ class LogLinear:
     def __init__(self, law, X, weights, n_outputs):
         self.law, self.n_outputs, self.correlated = law, n_outputs, law.correlated
         self.units = units_of(X, weights)
-        self.features = in_units(X, self.units)
+        self.features = standardised(X, self.units)
 
     def deviance(self, y, mean):
         """Return that of the law."""

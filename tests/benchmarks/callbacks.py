@@ -24,7 +24,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._fit.progress import watching
 from skmoe._sklearn import CALLBACKS, callback_context, with_callbacks
 from skmoe.datasets import make_moe_regression
-from skmoe.em._search import _watched
+from skmoe.em._search import _monitored
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 
 #: Largest share of a fit.
@@ -40,7 +40,7 @@ class Door(*CALLBACKS, BaseEstimator):
         with watching(callback_context(self), {}, None, None, 0) as watch:
             for _ in range(runs):
                 with watch.run("", None, iterations) as each:
-                    deque(islice(_watched(repeat(None), each, 0), iterations), maxlen=0)
+                    deque(islice(_monitored(repeat(None), each, 0), iterations), maxlen=0)
         return self
 
 

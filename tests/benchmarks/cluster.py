@@ -19,7 +19,7 @@ import numpy as np
 
 from skmoe._data.dask import DaskChunks
 from skmoe._data.moments import survey
-from skmoe._fit.out_of_core import BlockFold
+from skmoe._fit.out_of_core import ChunkSums
 from skmoe.experts._linear._sums import LinearForm
 from skmoe.gates._softmax._sums import SoftmaxForm
 from skmoe.responses import Gaussian
@@ -56,7 +56,7 @@ def _seconds_of_a_pass(n, n_workers):
         rng = np.random.default_rng(0)
         gate, experts = rng.standard_normal((K, D + 1)), rng.standard_normal((K, 1, D + 1))
         forms = partial(SoftmaxForm, gate), partial(LinearForm, experts, np.ones((K, 1)))
-        fold = BlockFold(chunks, units, moments)
+        fold = ChunkSums(chunks, units, moments)
         return fastest(lambda: fold.statistics(*forms, curvature=False), 3)
 
 

@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmoe import MixtureOfExpertsRegressor
 from skmoe._data.chunks import of_arrays
 from skmoe._data.moments import survey
-from skmoe._fit.out_of_core import BlockFold
+from skmoe._fit.out_of_core import ChunkSums
 from skmoe.experts._linear._sums import LinearForm
 from skmoe.gates._softmax._sums import SoftmaxForm
 from skmoe.responses import Gaussian
@@ -71,7 +71,7 @@ def _seconds_of_a_pass(X, y):
     rng = np.random.default_rng(0)
     gate, experts = rng.standard_normal((K, D + 1)), rng.standard_normal((K, 1, D + 1))
     forms = partial(SoftmaxForm, gate), partial(LinearForm, experts, np.ones((K, 1)))
-    fold = BlockFold(chunks, units, moments)
+    fold = ChunkSums(chunks, units, moments)
     return fastest(lambda: fold.statistics(*forms, curvature=False), 3)
 
 

@@ -1,7 +1,7 @@
 """Which parts can learn batch by batch."""
 
 from ..._data.pipelines import is_distribution
-from ..._data.weighted_fit import learns_weighted_batches
+from ..._data.weighted_fit import has_weighted_partial_fit
 from ...experts import is_linear, is_logistic
 from ...gates import SoftmaxGate
 from ...responses import Gaussian
@@ -17,7 +17,7 @@ def refusal(parts, labels):
 
     Parameters
     ----------
-    parts : Parts
+    parts : Specification
     labels : bool
         Whether y are labels.
     """
@@ -39,4 +39,4 @@ def refusal(parts, labels):
 def _learns(parts, expert, labels):
     if parts.clones and solved_at_once(expert, labels):
         return True
-    return learns_weighted_batches(expert) and not is_distribution(expert)
+    return has_weighted_partial_fit(expert) and not is_distribution(expert)

@@ -2,13 +2,13 @@
 
 from dataclasses import fields, is_dataclass
 
-from ..._data.moments import Units
+from ..._data.moments import Standardisation
 from ._decay import Decayed
 from ._gate import GateStream
 from ._linear import LinearStream
 from ._logistic import LogisticStream
 from ._logits import Softmax
-from ._stream import Stream, Usual
+from ._stream import ScoreBaseline, Stream
 from ._wrapped import Spread, Sure, WrappedStream
 
 _TYPES = {
@@ -22,8 +22,8 @@ _TYPES = {
         Spread,
         Stream,
         Sure,
-        Units,
-        Usual,
+        Standardisation,
+        ScoreBaseline,
         WrappedStream,
     )
 }

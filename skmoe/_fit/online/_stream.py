@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Usual:
+class ScoreBaseline:
     """Mean log-scores of batches, decayed: what to expect of the next one.
 
     Attributes
@@ -56,7 +56,7 @@ class Usual:
     def with_score(self, score, rate):
         """After one more batch."""
         gap = score - self.mean
-        return Usual(self.mean + rate * gap, (1 - rate) * (self.variance + rate * gap**2))
+        return ScoreBaseline(self.mean + rate * gap, (1 - rate) * (self.variance + rate * gap**2))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Stream:
     ----------
     gate : GateStream
     experts : LinearStream, LogisticStream or WrappedStream
-    usual : Usual or None
+    usual : ScoreBaseline or None
     n_batches : int
     usage : ndarray of shape (K,)
         Decayed shares of the weight that experts are responsible for.
@@ -75,7 +75,7 @@ class Stream:
 
     gate: Any
     experts: Any
-    usual: Any
+    baseline: Any
     n_batches: int
     usage: np.ndarray
 
@@ -111,25 +111,29 @@ class Stream:
         resp, scores = e_step(log_gate, np.asfortranarray(log_density), top_k)
         return resp, scores - batch.target.log_scale
 
-    def is_surprised(self, batch, scores):
+    def has_drifted(self, batch, scores):
         """Tell whether a batch with these log-scores is of another regime."""
-        if self.usual is None or self.n_batches < _BATCHES_BEFORE:
+        if self.baseline is None or self.n_batches < _BATCHES_BEFORE:
             return False
         mean = np.average(scores, weights=batch.weights)
         within = np.average((scores - mean) ** 2, weights=batch.weights) / len(scores)
-        return mean < self.usual.mean - _SURPRISE * np.sqrt(self.usual.variance + within)
+        return mean < self.baseline.mean - _SURPRISE * np.sqrt(self.baseline.variance + within)
 
     def learned(self, batch, resp, scores):
         """Return the stream after a batch whose E-step has been made."""
         rate = max((self.n_batches + 1.0) ** _POWER, _SMALLEST_RATE)
         score = float(np.average(scores, weights=batch.weights))
-        usual = Usual(score, 0.0) if self.usual is None else self.usual.with_score(score, rate)
+        baseline = (
+            ScoreBaseline(score, 0.0)
+            if self.baseline is None
+            else self.baseline.with_score(score, rate)
+        )
         usage = batch.weights @ resp / batch.weights.sum()
         seen = self.experts.seen(batch.experts)
         return Stream(
             self.gate.learned(batch.gate.design, resp, batch.weights, rate),
             self.experts.learned(seen, batch.target, resp, batch.weights, rate),
-            usual,
+            baseline,
             self.n_batches + 1,
             (1 - rate) * self.usage + rate * usage,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from ..._data.weighted_fit import is_rigid, teach_batch
+from ..._data.weighted_fit import is_rigid, partial_fit_weighted
 from ..._errors import naming
 from ..._sklearn import as_numeric
 from ...em._row_trainer import MASS_FLOOR
@@ -80,7 +80,7 @@ class WrappedStream:
             spread = self.spread.learned(self._answers(X, target), target, masses, weights, rate)
             alive = masses.sum(axis=0) > MASS_FLOOR * weights.sum()
             experts = [
-                self._taught(k, copy.deepcopy(expert), X, target, masses[:, k])
+                self._fit_to_all(k, copy.deepcopy(expert), X, target, masses[:, k])
                 if alive[k]
                 else expert
                 for k, expert in enumerate(self.experts)
@@ -93,16 +93,16 @@ class WrappedStream:
         return [
             expert
             if classes is None or np.array_equal(expert.classes_, classes)
-            else self._taught(
+            else self._fit_to_all(
                 k, clone(self.named[k][1]), X, target, np.maximum(resp[:, k], FROM_ALL) * weights
             )
             for k, expert in enumerate(self.experts)
         ]
 
-    def _taught(self, k, expert, X, target, weights):
+    def _fit_to_all(self, k, expert, X, target, weights):
         with naming(f"expert {self.named[k][0]!r}", "partial_fit"):
             classes = getattr(target, "classes", None)
-            return teach_batch(expert, X, target.raw, weights, classes)
+            return partial_fit_weighted(expert, X, target.raw, weights, classes)
 
     def finish(self, view, target):
         """The fitted experts, with the names of the columns."""

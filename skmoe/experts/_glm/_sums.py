@@ -43,7 +43,7 @@ class GlmForm:
         """Sums of r × deviance."""
         return [np.zeros((self.n_first, 1))]
 
-    def look(self, eta, y):
+    def evaluate_forms(self, eta, y):
         """Take logarithms of means."""
         # No iterate is taken in which an expert runs off, on any row.
         self._lost = (np.abs(eta) > LARGEST_ETA).any(axis=0)

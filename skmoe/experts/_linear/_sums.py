@@ -36,7 +36,7 @@ class LinearForm:
         """Sums of r e²."""
         return [np.zeros(self.shape)]
 
-    def look(self, predictions, y):
+    def evaluate_forms(self, predictions, y):
         """Turn predictions into residuals, in place."""
         self._residual = predictions.reshape(*self.shape, -1)
         np.subtract(y.T, self._residual, out=self._residual)
@@ -121,7 +121,7 @@ class LinearPart:
         squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
         return np.maximum(squares, 0.0)
 
-    def promise(self, old, sums, inverse):
+    def predicted_gain(self, old, sums, inverse):
         """No curvature is out of date where none is used."""
         return 0.0
 

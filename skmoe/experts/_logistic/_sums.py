@@ -32,7 +32,7 @@ class LogisticForm:
         """Nothing."""
         return []
 
-    def look(self, logits, y):
+    def evaluate_forms(self, logits, y):
         """Turn logits into log-probabilities, in place; y (b, 1) are codes of classes."""
         self._log_proba = logits.reshape(*self.shape, -1)
         for one in self._log_proba:

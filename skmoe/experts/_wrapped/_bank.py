@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from ..._data.weighted_fit import is_rigid
 from ..._errors import naming
 from .._penalty import fitted_penalty, fitted_products
-from ._cross_fitting import InSample, Lesson
+from ._cross_fitting import FitTask, InSample
 
 
 class WrappedBank:
@@ -25,28 +25,28 @@ class WrappedBank:
         Where the resampling of experts without sample weights begins.
     params : dict of str to dict
         Routed fit parameters of each expert, by name.
-    honesty : Honesty
+    honesty : CrossFitting
         Whether experts are asked about rows that they were fitted to.
     """
 
     cheap = False
 
-    def __init__(self, named, view, target, pool, offset, params, honesty):
+    def __init__(self, named, view, target, pool, offset, params, cross_fitting):
         self.view, self.target, self.pool = view, target, pool
-        self.lessons = [
-            Lesson(name, estimator, view.X, target, offset, params.get(name, {}))
+        self.tasks = [
+            FitTask(name, estimator, view.X, target, offset, params.get(name, {}))
             for name, estimator in named
         ]
-        self.ways = [honesty.way(estimator) for _, estimator in named]
-        self._board = pool.board(list(zip(self.lessons, self.ways, strict=True)))
+        self.strategies = [cross_fitting.strategy(estimator) for _, estimator in named]
+        self._entries_for_jobs = pool.share(list(zip(self.tasks, self.strategies, strict=True)))
 
     @property
-    def trusting(self):
+    def can_overfit(self):
         """Numbers of the experts that could learn by heart the rows they are asked about."""
         return [
             k
-            for k, (way, lesson) in enumerate(zip(self.ways, self.lessons, strict=True))
-            if isinstance(way, InSample) and not is_rigid(lesson.estimator)
+            for k, (strategy, task) in enumerate(zip(self.strategies, self.tasks, strict=True))
+            if isinstance(strategy, InSample) and not is_rigid(task.estimator)
         ]
 
     def update(self, weights, state, alive, own_rows=False):
@@ -64,15 +64,15 @@ class WrappedBank:
         -------
         list of FittedExpert
         """
-        new = [None] * len(self.lessons) if state is None else list(state)
+        new = [None] * len(self.tasks) if state is None else list(state)
         changed = [
             k
             for k, old in enumerate(new)
             if old is None or (alive[k] and self._changed(k, old, weights[:, k]))
         ]
         jobs = {k: (np.ascontiguousarray(weights[:, k]), own_rows, _light(new[k])) for k in changed}
-        for k, expert in self.pool.run(_fit, self._board, jobs).items():
-            frozen = isinstance(self.lessons[k].estimator, FrozenEstimator)
+        for k, expert in self.pool.run(_fit, self._entries_for_jobs, jobs).items():
+            frozen = isinstance(self.tasks[k].estimator, FrozenEstimator)
             new[k] = replace(expert, weights=None if frozen else jobs[k][0])
         return [
             self._for_the_end(k, expert, weights[:, k]) if alive[k] else expert
@@ -80,13 +80,13 @@ class WrappedBank:
         ]
 
     def _changed(self, k, old, weights):
-        if old.weights is None or self.ways[k].is_over(self.lessons[k], old):
+        if old.weights is None or self.strategies[k].is_over(self.tasks[k], old):
             return False
         return not np.array_equal(old.weights, weights)
 
     def _for_the_end(self, k, expert, weights):
         """The expert, with what its fit to all rows is to be weighted with."""
-        if expert.estimator is not None or not self.ways[k].is_over(self.lessons[k], expert):
+        if expert.estimator is not None or not self.strategies[k].is_over(self.tasks[k], expert):
             return expert
         return replace(expert, weights=np.ascontiguousarray(weights))
 
@@ -121,7 +121,7 @@ class WrappedBank:
         new = list(state)
         asked = np.flatnonzero(wanted.any(axis=0)).tolist()
         jobs = {k: (state[k], np.flatnonzero(wanted[:, k])) for k in asked}
-        for k, expert in self.pool.run(_ask, self._board, jobs).items():
+        for k, expert in self.pool.run(_evaluate_further, self._entries_for_jobs, jobs).items():
             new[k] = expert
         return new
 
@@ -140,8 +140,8 @@ class WrappedBank:
         """What `penalties` says of all pairs of outputs, (K, m, m)."""
         scale = self.target.scale
         found = np.zeros((len(state), len(scale), len(scale)))
-        for products, lesson, expert in zip(found, self.lessons, state, strict=True):
-            with naming(f"expert {lesson.name!r}", "fit"):
+        for products, task, expert in zip(found, self.tasks, state, strict=True):
+            with naming(f"expert {task.name!r}", "fit"):
                 products[:] = fitted_products(expert.estimator)
         return found / scale / scale[:, None]
 
@@ -156,7 +156,7 @@ class WrappedBank:
     def settle(self, state):
         """The state with experts that are all fitted to all their rows."""
         late = {k: (e.weights,) for k, e in enumerate(state) if e.estimator is None}
-        fitted = self.pool.run(_taught, self._board, late)
+        fitted = self.pool.run(_fit_to_all, self._entries_for_jobs, late)
         return [
             replace(expert, estimator=fitted.get(k, expert.estimator))
             for k, expert in enumerate(state)
@@ -190,7 +190,7 @@ class PooledBank(WrappedBank):
     def update(self, weights, state, alive, own_rows=False):
         """Fit all experts when first called; they stay as they are."""
         if self._fitted is None:
-            once = np.repeat(self.view.weights[:, None], len(self.lessons), axis=1)
+            once = np.repeat(self.view.weights[:, None], len(self.tasks), axis=1)
             self._fitted = super().update(once, None, alive)
         return [self._fitted[number] for number in self.fits]
 
@@ -229,18 +229,18 @@ def _light(expert):
 
 def _fit(entry, weights, own_rows, old):
     """Fit an expert and ask it, in a worker; the weights are known to who asked."""
-    lesson, way = entry
-    return replace(way.fit(lesson, weights, own_rows, old), weights=None)
+    task, strategy = entry
+    return replace(strategy.fit(task, weights, own_rows, old), weights=None)
 
 
-def _taught(entry, weights):
+def _fit_to_all(entry, weights):
     """Fit an expert to all rows; runs in a worker."""
-    return entry[0].taught(weights)
+    return entry[0].fit(weights)
 
 
-def _ask(entry, expert, rows):
+def _evaluate_further(entry, expert, rows):
     """Ask a fitted expert about `rows` that are missing; runs in a worker."""
     missing = expert.missing.copy()
     missing[rows] = False
-    told = entry[0].told(expert, expert.estimator, rows)
-    return replace(told, missing=missing if missing.any() else None)
+    evaluate = entry[0].evaluate(expert, expert.estimator, rows)
+    return replace(evaluate, missing=missing if missing.any() else None)

@@ -13,10 +13,10 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
 from ..._data.pipelines import own_log_density
-from ..._data.weighted_fit import fit_further, fit_weighted, is_rigid, taught_rows, weight_parameter
+from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows, is_rigid, weight_parameter
 from ..._errors import naming
 from ..._sklearn import take
-from ._schedule import Growing, Whole, pace_of
+from ._schedule import Growing, Whole, schedule_of
 
 _WHOLE = Whole()
 
@@ -56,7 +56,7 @@ class FittedExpert:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class FitTask:
     """An expert, and the rows it can be fitted to.
 
     Attributes
@@ -79,7 +79,7 @@ class Lesson:
     offset: float
     params: dict
 
-    def taught(self, weights, rows=None, pace=_WHOLE, previous=None, stage=1):
+    def fit(self, weights, rows=None, schedule=_WHOLE, previous=None, stage=1):
         """Fit to `rows`, or to all, with weights (n,); go on from `previous` at this pace."""
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator
@@ -102,12 +102,12 @@ class Lesson:
             seen = y
             if previous is not None:
                 # Rows of negligible weight are left out, and a rare class may go with them.
-                seen = y[taught_rows(self.estimator, weights, self.offset)]
-            estimator, fresh = pace.prepare(self.estimator, previous, stage, seen)
+                seen = y[fitted_rows(self.estimator, weights, self.offset)]
+            estimator, fresh = schedule.prepare(self.estimator, previous, stage, seen)
             fit = fit_weighted if fresh else fit_further
             return fit(estimator, X, y, weights, offset=self.offset, params=params)
 
-    def told(self, expert, fitted, rows=None):
+    def evaluate(self, expert, fitted, rows=None):
         """Ask a fitted estimator about `rows`, or all; return `expert` with the answers."""
         X = self.X if rows is None else take(self.X, rows)
         with naming(f"expert {self.name!r}", "prediction"):
@@ -131,38 +131,38 @@ def _is_constant(estimator, codes, weights, offset):
     """Whether the expert's rows carry a single class: a constant then takes its place."""
     if codes is None:
         return False
-    seen = codes[taught_rows(estimator, weights, offset)]
+    seen = codes[fitted_rows(estimator, weights, offset)]
     return (seen == seen[0]).all()
 
 
 class InSample:
     """The expert is asked about the rows that it was fitted to."""
 
-    def is_over(self, lesson, expert):
+    def is_over(self, task, expert):
         """Whether an expert learns no more."""
         return False
 
-    def fit(self, lesson, weights, own_rows, old):
+    def fit(self, task, weights, own_rows, old):
         """Return the expert, fitted and asked; runs in a worker.
 
         Parameters
         ----------
-        lesson : Lesson
+        lesson : FitTask
         weights : ndarray of shape (n,)
         own_rows : bool
             Whether to ask it only about rows in which it has weight.
         old : FittedExpert or None
             Of the last iteration.
         """
-        fitted = lesson.taught(weights)
+        fitted = task.fit(weights)
         frozen = isinstance(fitted, FrozenEstimator)
-        expert = FittedExpert(fitted, None if frozen else weights, lesson.target.blank)
+        expert = FittedExpert(fitted, None if frozen else weights, task.target.blank)
         rows = np.flatnonzero(weights > 0)
         if not own_rows or frozen or len(rows) == len(weights):
-            return lesson.told(expert, fitted)
+            return task.evaluate(expert, fitted)
         missing = np.ones(len(weights), dtype=bool)
         missing[rows] = False
-        return replace(lesson.told(expert, fitted, rows), missing=missing)
+        return replace(task.evaluate(expert, fitted, rows), missing=missing)
 
 
 @dataclass(frozen=True)
@@ -180,45 +180,45 @@ class OutOfFold:
     fold: np.ndarray
     once: bool
 
-    def is_over(self, lesson, expert):
+    def is_over(self, task, expert):
         """Whether an expert learns no more."""
-        return self._pace(lesson).is_over(expert.stage)
+        return self._schedule(task).is_over(expert.stage)
 
-    def fit(self, lesson, weights, own_rows, old):
+    def fit(self, task, weights, own_rows, old):
         """Return the expert as asked, its fit to all rows left for the end; runs in a worker."""
-        stage, pace, without = 1 if old is None else old.stage + 1, self._pace(lesson), []
-        expert = FittedExpert(None, weights, lesson.target.blank, stage=stage)
+        stage, schedule, without = 1 if old is None else old.stage + 1, self._schedule(task), []
+        expert = FittedExpert(None, weights, task.target.blank, stage=stage)
         for number in np.unique(self.fold):
             rows = np.flatnonzero(self.fold != number)
             last = None if old is None else old.without[len(without)]
-            without.append(lesson.taught(weights, rows, pace, last, stage))
-            expert = lesson.told(expert, without[-1], np.flatnonzero(self.fold == number))
-        goes_on = isinstance(pace, Growing) and not pace.is_over(stage)
+            without.append(task.fit(weights, rows, schedule, last, stage))
+            expert = task.evaluate(expert, without[-1], np.flatnonzero(self.fold == number))
+        goes_on = isinstance(schedule, Growing) and not schedule.is_over(stage)
         return replace(expert, without=tuple(without) if goes_on else (None,) * len(without))
 
-    def _pace(self, lesson):
-        return _WHOLE if self.once else pace_of(lesson.estimator)
+    def _schedule(self, task):
+        return _WHOLE if self.once else schedule_of(task.estimator)
 
 
 class OutOfBag:
     """Each member of an ensemble is asked about the rows that it has not drawn."""
 
-    def is_over(self, lesson, expert):
+    def is_over(self, task, expert):
         """Whether an expert learns no more."""
         return False
 
-    def fit(self, lesson, weights, own_rows, old):
+    def fit(self, task, weights, own_rows, old):
         """Return the expert, fitted and asked; runs in a worker."""
-        bagged = clone(lesson.estimator).set_params(oob_score=True)
-        fitted = replace(lesson, estimator=bagged).taught(weights)
-        rows = taught_rows(bagged, weights, lesson.offset)
-        expert = FittedExpert(fitted, weights, lesson.target.blank)
+        bagged = clone(task.estimator).set_params(oob_score=True)
+        fitted = replace(task, estimator=bagged).fit(weights)
+        rows = fitted_rows(bagged, weights, task.offset)
+        expert = FittedExpert(fitted, weights, task.target.blank)
         if isinstance(fitted, DummyClassifier) or len(rows) < 2:
-            return lesson.told(expert, fitted)
-        expert = lesson.told(expert, _Bagged(fitted), rows)
+            return task.evaluate(expert, fitted)
+        expert = task.evaluate(expert, _Bagged(fitted), rows)
         others = np.setdiff1d(np.arange(len(weights)), rows)
-        expert = lesson.told(expert, fitted, others) if len(others) else expert
-        if not lesson.estimator.oob_score:
+        expert = task.evaluate(expert, fitted, others) if len(others) else expert
+        if not task.estimator.oob_score:
             _forget_bags(fitted)
         return expert
 
@@ -265,7 +265,7 @@ def rows_of(value, rows, n):
 
 
 @dataclass(frozen=True)
-class Honesty:
+class CrossFitting:
     """Whether experts are asked about rows that they were fitted to.
 
     Attributes
@@ -286,7 +286,7 @@ class Honesty:
     once: bool = False
     use_bags: bool = False
 
-    def way(self, estimator):
+    def strategy(self, estimator):
         """Return how one expert is fitted and asked."""
         if self.fold is None or isinstance(estimator, FrozenEstimator):
             return InSample()

@@ -98,7 +98,7 @@ class Sampled:
         return copy.deepcopy(estimator).set_params(n_estimators=members), True
 
 
-def pace_of(estimator):
+def schedule_of(estimator):
     """Return how much of an estimator is fitted in one iteration."""
     if type(estimator) in _BOOSTED:
         return Growing(_BOOSTED[type(estimator)])

@@ -29,27 +29,31 @@ class Pool:
         # Only the backend of a cluster has a client. Other processes of this machine map large
         # arrays into their memory, and threads have them.
         self._client = getattr(get_active_backend()[0], "client", None)
-        self._boards = []
+        self._shared = []
 
-    def board(self, entries):
+    def share(self, entries):
         """Return a list of entries as jobs can look them up."""
-        board = Board(entries) if self._client is None else ClusterBoard(entries, self._client)
-        self._boards.append(board)
-        return board
+        share = (
+            SharedEntries(entries)
+            if self._client is None
+            else ClusterEntries(entries, self._client)
+        )
+        self._shared.append(share)
+        return share
 
     def close(self):
         """Let workers forget what they were given; jobs after that bring all they need."""
-        for board in self._boards:
-            board.close()
+        for share in self._shared:
+            share.close()
 
-    def run(self, function, board, jobs):
+    def run(self, function, share, jobs):
         """Run ``function(entry, *arguments)`` for each job.
 
         Parameters
         ----------
         function : callable
             Of a module, so that it can be sent.
-        board : Board or ClusterBoard
+        board : SharedEntries or ClusterEntries
         jobs : dict of int to tuple
             The further arguments of each job, by the number of its entry.
 
@@ -59,15 +63,15 @@ class Pool:
         """
         for losses in range(_LOSSES + 1):
             try:
-                results = self._parallel(board.calls(function, jobs))
+                results = self._parallel(share.calls(function, jobs))
                 return dict(zip(jobs, results, strict=True))
-            except board.lost:
+            except share.lost:
                 if losses == _LOSSES:
                     raise
-                board.forget()
+                share.forget()
 
 
-class Board:
+class SharedEntries:
     """Entries that jobs are handed.
 
     Parameters
@@ -89,7 +93,7 @@ class Board:
         return [delayed(function)(self.entries[k], *arguments) for k, arguments in jobs.items()]
 
 
-class ClusterBoard(Board):
+class ClusterEntries(SharedEntries):
     """Entries that each worker of a cluster gets once, with its first job, and keeps.
 
     Dask keeps data that no job waits for on one worker only, and would send them again and again.
@@ -119,7 +123,9 @@ class ClusterBoard(Board):
         # joblib would send them from a thread of its own, and wait for ever where that fails.
         sent = [self._sent(arguments) for arguments in jobs.values()]
         return [
-            delayed(_look_up)(self._future.key, k, given, _Here(self.entries[k], jobs[k]), function)
+            delayed(_look_up)(
+                self._future.key, k, given, _LocalOnly(self.entries[k], jobs[k]), function
+            )
             for k, given in zip(jobs, sent, strict=True)
         ]
 
@@ -140,14 +146,14 @@ class ClusterBoard(Board):
             self._future = None
 
 
-class _Here:
+class _LocalOnly:
     """What stays where it is: nothing of it is sent."""
 
     def __init__(self, *kept):
         self.kept = kept
 
     def __reduce__(self):
-        return _Here, ()
+        return _LocalOnly, ()
 
 
 def _look_up(key, k, arguments, here, function):

@@ -167,7 +167,7 @@ class _Matrices:
         """Traces of the precisions."""
         return np.square(whiteners).sum(axis=(1, 2))
 
-    def in_units(self, covariance, scale):
+    def rescaled(self, covariance, scale):
         """The covariance of columns that have the standard deviations `scale` (d,)."""
         return covariance * scale[:, None] * scale
 
@@ -364,7 +364,7 @@ class Diag:
         """Number of free parameters."""
         return n_experts * d
 
-    def in_units(self, covariance, scale):
+    def rescaled(self, covariance, scale):
         """The variances of columns that have the standard deviations `scale` (d,)."""
         return covariance * scale * scale
 

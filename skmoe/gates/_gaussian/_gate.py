@@ -314,7 +314,7 @@ class GaussianTrainer:
         state.means[:, kept] += (gate._center - self.center[gate._columns]) / scale
         axes = [np.arange(len(state.covariance))] + [kept] * (state.covariance.ndim - 1)
         covariance = self.covariance.of_whiteners(gate._whiteners)
-        state.covariance[np.ix_(*axes)] = self.covariance.in_units(covariance, gate._scale / scale)
+        state.covariance[np.ix_(*axes)] = self.covariance.rescaled(covariance, gate._scale / scale)
         whiteners = self._whiten(state.covariance)
         return Densities(gate.weights_, state.means, state.covariance, whiteners)
 
@@ -356,7 +356,7 @@ class GaussianTrainer:
         """The covariances in the units of X, with zeros where columns do not vary."""
         # Squares of very large or small units are out of range; predictions do not use them.
         with np.errstate(over="ignore"):
-            raw = self.covariance.in_units(state.covariance, self.scale[self.columns])
+            raw = self.covariance.rescaled(state.covariance, self.scale[self.columns])
         out = np.zeros(raw.shape[:1] + (len(self.columns),) * (raw.ndim - 1))
         out[np.ix_(np.arange(len(raw)), *[self.columns] * (raw.ndim - 1))] = raw
         return self.covariance.public(out)

@@ -38,7 +38,7 @@ class GaussianForm:
         width = self.shape if self.diagonal else (*self.shape, self.shape[1])
         return [np.zeros(self.shape), np.zeros(width)]
 
-    def look(self, white):
+    def evaluate_forms(self, white):
         """Return log-densities (K, b) of expert and row."""
         self._white = white.reshape(*self.shape, white.shape[1])
         with np.errstate(over="ignore"):
@@ -130,7 +130,7 @@ class GaussianPart:
             scatter = back @ about @ back.swapaxes(1, 2)
         return self.trainer.spread(shares, seen, means, scatter, old)
 
-    def promise(self, old, sums, inverse):
+    def predicted_gain(self, old, sums, inverse):
         """No curvature is out of date where none is used."""
         return 0.0
 

@@ -31,7 +31,7 @@ class SoftmaxForm:
         """Nothing."""
         return []
 
-    def look(self, logits):
+    def evaluate_forms(self, logits):
         """Turn logits (K, b) into log-probabilities, in place."""
         self._weights = None
         self._log_proba = logits
