@@ -111,7 +111,7 @@ class ExpertBank(ABC):
 
     @abstractmethod
     def predictions(self, state: State) -> Floats:
-        """Return predictions (n, K, m) in standardised units; log-probabilities (n, K) of labels."""
+        """Return predictions (n, K, m), standardised; log-probabilities (n, K) of labels."""
 
     def missing(self, state: State) -> Bools | None:
         """Return where experts have not been evaluated, (n, K); None where all have been."""
