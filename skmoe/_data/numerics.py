@@ -87,6 +87,12 @@ def column_dots(left, right):
     return np.array([a @ b for a, b in zip(left.T, right.T, strict=True)])
 
 
+def weighted_sums(values, masses):
+    """Return the sums (K, m) over rows of values (n, K, m) times masses (n, K)."""
+    outputs = np.moveaxis(values, 2, 0)
+    return np.stack([column_dots(masses, output) for output in outputs], axis=1)
+
+
 def pair_products(rows, offset=0, out=None):
     """Return the products of all pairs of rows, in the order of ``triu_indices(p, offset)``.
 

@@ -118,13 +118,20 @@ class Prefix:
 
 
 class Prefixed:
-    """A trainer behind transformers: all is the trainer's, but for what is fitted."""
+    """A gate's trainer, or a bank of experts, behind transformers that are fitted already.
+
+    It is what it wraps, but for `finish`, which returns pipelines.
+    """
 
     def __init__(self, prefix, trainer):
         self._prefix, self._trainer = prefix, trainer
 
     def __getattr__(self, name):
         return getattr(self._trainer, name)
+
+    def sums_part(self, *args):
+        """Return None: sums are over columns of X, and these are what transformers make of it."""
+        return None
 
     def finish(self, state):
         """Return the fitted pipeline of a state, or the list of them."""

@@ -53,7 +53,7 @@ class LargeMixin:
                 return f"{name} must be {wanted}; got {getattr(self, name)!r}"
         if groups is not None or params:
             return f"groups and further parameters must be None; got {['groups', *params]}"
-        return needs_all_rows(parts, self._has_labels)
+        return needs_all_rows(parts)
 
     def _fit_chunks(self, chunks, parts, settings, rng):
         """Fit to chunks; return training, results, log of the starts, and widening."""

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._data.design import read_only
 from .._fit.mixture import Mixture
-from ..experts import is_batched
+from ..experts import batch_of
 from .criteria import units_of
 from .validation import check_X
 
@@ -34,7 +34,7 @@ class AnswersMixin:
             question=self._question(law_parameters),
             gate_columns=self.gate_columns_,
             expert_columns=self.expert_columns_,
-            dense=all(is_batched(e, self._has_labels) for e in experts),
+            dense=all(batch_of(e) is not None for e in experts),
         )
 
     def _ready(self, X):

@@ -19,6 +19,7 @@ from .._data.weighted_fit import is_rigid
 from ..em._loop import e_step
 from ..experts import fitted_penalty
 from .mixture import Mixture, Numbers
+from .problem import count_free_parameters
 
 #: With fewer observed numbers for each free parameter than this, dispersions are widened.
 FEW = 5.0
@@ -43,15 +44,14 @@ def has_few_rows(fitting, training, state):
     state : State
     """
     parts, data = fitting.parts, fitting.data
-    stretches = getattr(parts.law, "standardises", False)
     in_sample = parts.auto and parts.specialize and all(is_rigid(e) for _, e in parts.named)
-    if not (stretches and in_sample):
+    if not (parts.law.standardises and in_sample):
         return False
     if any(np.any(fitted_penalty(expert)) for expert in training.finish(state)[1]):
         return False
     distinct = places(_table(data), data.weights).max() + 1
     observed = distinct * data.target.values.shape[1]
-    return bool(observed < FEW * training.count_parameters(state))
+    return bool(observed < FEW * count_free_parameters(training, state))
 
 
 def calibrated(fitting, training, results):

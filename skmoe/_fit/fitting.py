@@ -226,7 +226,7 @@ class Fitting:
             data.units.weights,
             n_experts,
         )
-        if parts.batched(hasattr(target, "codes"), cross_fitting):
+        if parts.batched(cross_fitting):
             bank = self._batch(cross_fitting, expert_view, n_experts)
         else:
             offset = self.rng.uniform()
@@ -253,9 +253,7 @@ class Fitting:
         strategy = cross_fitting.strategy(template)
 
         def make():
-            return make_batch(
-                template, view, self.data.target, n_experts, self.parts.law.correlated
-            )
+            return make_batch(template, view, self.data.target, n_experts, self.parts.law)
 
         return CrossFittedBank(make, strategy.fold) if isinstance(strategy, OutOfFold) else make()
 
@@ -272,7 +270,7 @@ class Fitting:
         target, law = data.target.surrogate(data.weights), self.parts.law
         if target is not data.target or law.dispersion != "constant":
             law = Gaussian()
-        template = LogisticRegression() if hasattr(target, "codes") else Ridge()
+        template = Ridge() if target.classes is None else LogisticRegression()
         parts = replace(
             self.parts,
             gate=gate,
@@ -316,8 +314,6 @@ class Fitting:
 
 def _settled(bank, result):
     """A run with no expert left to be fitted in the end, while there are workers to fit them."""
-    if not hasattr(bank, "settle"):
-        return result
     parameters = result.state.parameters
     parameters = replace(parameters, experts=bank.settle(parameters.experts))
     return replace(result, state=replace(result.state, parameters=parameters))

@@ -15,6 +15,7 @@ from scipy.special import entr
 
 from .._data.splits import unit_folds
 from ..em._search import Search
+from .problem import count_free_parameters
 
 #: Mixtures that are tried beyond the best before growth stops.
 PATIENCE = 2
@@ -70,7 +71,7 @@ def bic(training, result):
     """
     state = result.state
     log_likelihood = training.total_log_likelihood(state)
-    parameters = training.count_parameters(state)
+    parameters = count_free_parameters(training, state)
     value = -2.0 * log_likelihood + np.log(training.weights.sum()) * parameters
     resp = training.responsibilities(state, None)
     icl = value + 2.0 * float(training.weights @ entr(resp).sum(axis=1))

@@ -9,18 +9,18 @@ from .._data.pipelines import last_step
 from ..em._search import Search
 from ..em._sums import BlockSums, curvature_stride
 from ..em._sums_trainer import SumsTrainer
-from ..experts import is_batched
-from ..gates import GaussianGate, SoftmaxGate
+from ..experts import batch_of
+from ..gates import GateMixin
 from .calibration import calibrated, with_scaled_dispersion
 from .fitting import Fitting
 from .problem import Data
-from .sums_parts import has_sums
 
 #: Experts whose M-step under a law needs only sums over rows, by what they minimise.
 _EXPERTS = {
     "squares": "LinearRegression or Ridge",
     "poisson": "PoissonRegressor(alpha=0)",
     "gamma": "GammaRegressor(alpha=0)",
+    "labels": "LogisticRegression",
 }
 
 #: Coefficients that are solved for at once, at most: their Hessian takes 128 MB.
@@ -30,30 +30,25 @@ _LARGEST_SYSTEM = 4096
 SOME_ROWS = 2**16
 
 
-def needs_all_rows(parts, labels):
-    """Say which of the parts needs all rows at once; None where blocks will do.
+def needs_all_rows(parts):
+    """Say which of the parts needs all rows at once; None where blocks suffice.
 
     Parameters
     ----------
     parts : Specification
-    labels : bool
-        Whether y are labels.
     """
-    template, law = parts.named[0][1], parts.law
-    if not has_sums(law):
+    template, law, gate = parts.named[0][1], parts.law, parts.gate
+    if not law.has_sums():
         return (
             "the response must be Gaussian or Gamma with constant dispersion, or Poisson; "
             f"got {law!r}"
         )
     alike = parts.clones and parts.specialize and len(parts.named) > 1
-    loss = getattr(law, "loss", "squares")
     plain = last_step(template) is template
-    if not (alike and plain and is_batched(template, labels, loss)):
-        kinds = "LogisticRegression" if labels else _EXPERTS[loss]
-        return f"experts must be two or more clones of {kinds}; got {template!r}"
-    balanced = getattr(parts.gate, "balance", 0)
-    if type(parts.gate) not in (SoftmaxGate, GaussianGate) or balanced:
-        return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {parts.gate!r}"
+    if not (alike and plain and batch_of(template, law.loss)):
+        return f"experts must be two or more clones of {_EXPERTS[law.loss]}; got {template!r}"
+    if not (isinstance(gate, GateMixin) and gate.has_sums()):
+        return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {gate!r}"
     return None
 
 

@@ -8,10 +8,25 @@ from sklearn.base import clone
 
 from .._data.pipelines import last_step
 from .._sklearn import take
-from ..experts import InSample, is_batched, rows_of
+from ..experts import InSample, batch_of, count_parameters, rows_of
 
 #: Components that share an expert begin with scales up to this factor below and above its own.
 _WIDEST = 2.0
+
+
+def count_free_parameters(training, state):
+    """Number of free parameters of gate, experts and law of a state; NaN where one is unknown.
+
+    Parameters
+    ----------
+    training : Trainer
+    state : State
+    """
+    gate, experts = training.finish(state)
+    # A user's gate need not say how many parameters it has.
+    count = getattr(last_step(gate), "n_parameters_", np.nan)
+    dispersion = training.law.count_parameters(state.parameters.dispersion)
+    return float(count + sum(map(count_parameters, experts)) + dispersion)
 
 
 @dataclass(frozen=True)
@@ -103,15 +118,14 @@ class Specification:
         """Names of the components."""
         return [name for name, _ in self.components]
 
-    def batched(self, labels, cross_fitting):
+    def batched(self, cross_fitting):
         """Whether the experts are solved in one batch.
 
         One expert alone is fitted as it would be without a mixture.
         """
         template = self.named[0][1]
         alike = self.specialize and self.clones and len(self.named) > 1
-        loss = getattr(self.law, "loss", "squares")
-        if not (alike and is_batched(template, labels, loss)):
+        if not alike or batch_of(template, self.law.loss) is None:
             return False
         # A batch has one fit of the transformers of a pipeline, to all rows.
         return last_step(template) is template or isinstance(

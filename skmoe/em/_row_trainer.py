@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from .._data.numerics import blocks, log_softmax, pack_arrays, unpack_arrays
-from .._data.pipelines import last_step
-from ..experts import count_parameters
 from ._loop import LOWEST, State, e_step
 
 #: An expert with less than this share of the total weight keeps its last fit.
@@ -30,12 +28,6 @@ def separated_experts(log_proba):
     undecided = np.minimum(proba, 1.0 - proba).max(axis=0)
     some, others = (proba > 0.5).any(axis=0), (proba < 0.5).any(axis=0)
     return np.flatnonzero((undecided < SEPARATED_BELOW) & some & others).tolist()
-
-
-def count_parts(gate, experts, law, dispersion):
-    """Number of free parameters of fitted parts; NaN where one is not known."""
-    count = getattr(last_step(gate), "n_parameters_", np.nan)
-    return float(count + sum(map(count_parameters, experts)) + law.count_parameters(dispersion))
 
 
 @dataclass(frozen=True)
@@ -80,14 +72,9 @@ class RowTrainer:
         self.gate, self.bank, self.law = gate, bank, law
         self.target, self.weights, self.n_experts = target, units.weights, n_experts
         self.units, self._row_weights = units, weights
-        self.y = getattr(target, "values", None)
+        self.y = target.values
         self.total = float(weights.sum())
         self._all_ones = bool((weights == 1.0).all())
-
-    @property
-    def _packs(self):
-        """Whether all parts can be written as a vector."""
-        return all(getattr(part, "pack", None) is not None for part in (self.gate, self.bank))
 
     @property
     def cheap(self):
@@ -115,11 +102,11 @@ class RowTrainer:
 
     def pack(self, parameters):
         """Parameters as one vector; None where a part has no such form or starves, or if long."""
-        if parameters.starved or not self._packs:
+        if parameters.starved:
             return None
         dispersion = np.ones(0) if parameters.dispersion is None else parameters.dispersion
         gate, experts = self.gate.pack(parameters.gate), self.bank.pack(parameters.experts)
-        if gate.size + experts.size > MOST_PACKED:
+        if gate is None or experts is None or gate.size + experts.size > MOST_PACKED:
             return None
         return pack_arrays(gate, experts, np.log(dispersion))
 
@@ -176,19 +163,15 @@ class RowTrainer:
         total = self.weights @ self.log_likelihood(state, None)
         return float(total - self.total * self.target.log_scale)
 
-    def count_parameters(self, state):
-        """Number of free parameters of all parts; NaN where one is not known."""
-        return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
-
     def separated(self, state):
         """Numbers of the experts that an unpenalised gate tells from all others exactly."""
-        if getattr(self.gate, "bounded", True):
+        if self.gate.bounded:
             return []
         return separated_experts(self.gate.log_proba(state.parameters.gate))
 
     def overfitted(self, state):
         """Numbers of the experts that repeat y on the rows they were fitted to."""
-        can_overfit = getattr(self.bank, "trusting", [])
+        can_overfit = self.bank.overfitting_experts()
         # A constant y is no news to anyone.
         if not can_overfit or (self.y is not None and not np.ptp(self.y, axis=0).any()):
             return []
@@ -234,8 +217,7 @@ class RowTrainer:
             dispersion[list(self.bank.own_densities(experts))] = 1.0
         if old is not None and dispersion is not None and not alive.all():
             dispersion = np.where(alive[:, None], dispersion, old.dispersion)
-        fixed = getattr(self.bank, "fixed", False)
-        starved = () if fixed else tuple(np.flatnonzero(~alive).tolist())
+        starved = () if self.bank.fixed else tuple(np.flatnonzero(~alive).tolist())
         return Parameters(gate, experts, dispersion, starved), deviance
 
     def _penalties(self, experts):
@@ -273,7 +255,9 @@ class RowTrainer:
             peak[:, list(self.bank.own_densities(parameters.experts))] = -LOWEST
             peak = self.units.gather(peak)
             wanted = missing & self.units.spread(log_gate + peak >= least[:, None])
-        parameters = replace(parameters, experts=self.bank.ask(parameters.experts, wanted))
+        parameters = replace(
+            parameters, experts=self.bank.evaluate_missing(parameters.experts, wanted)
+        )
         return parameters, self._log_density(parameters, self._deviance(parameters))[0]
 
     def _expect(self, parameters, deviance, top_k):

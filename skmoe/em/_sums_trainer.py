@@ -10,10 +10,9 @@ import numpy as np
 
 from .._data.groups import Rows
 from .._data.numerics import pack_arrays, unpack_arrays
-from .._fit.sums_parts import sums_parts
 from . import _multinomial
 from ._loop import ROUNDING, State
-from ._row_trainer import MASS_FLOOR, Parameters, count_parts, separated_experts
+from ._row_trainer import MASS_FLOOR, Parameters, separated_experts
 from ._sums import BlockSums
 
 #: Hessians are summed anew once Newton's steps promise to have gained this much per unit of
@@ -46,6 +45,20 @@ class Expected:
     inverses: tuple
     gained: float = 0.0
     age: int = 0
+
+
+def sums_parts(gate, bank, law, n_experts):
+    """Return a gate and experts as parts of sums over rows; None where one needs all rows at once.
+
+    Parameters
+    ----------
+    gate : GateTrainer
+    bank : ExpertBank
+    law : Law
+    n_experts : int
+    """
+    parts = gate.sums_part(n_experts), bank.sums_part(law)
+    return None if None in parts else parts
 
 
 def can_sum(gate, bank, law, units, n_experts):
@@ -267,13 +280,9 @@ class SumsTrainer:
         total = self.weights @ self.log_likelihood(state, None)
         return float(total - self.total * self.target.log_scale)
 
-    def count_parameters(self, state):
-        """Number of free parameters of all parts."""
-        return count_parts(*self.finish(state), self.law, state.parameters.dispersion)
-
     def separated(self, state):
         """Numbers of the experts that an unpenalised gate tells from all others exactly."""
-        if getattr(self.gate, "bounded", True):
+        if self.gate.bounded:
             return []
         return separated_experts(self.gate.problem.log_proba(state.parameters.gate))
 

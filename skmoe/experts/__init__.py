@@ -4,8 +4,9 @@ from .._data.pipelines import fit_prefix, last_step
 from .._errors import naming
 from ._count import count_parameters
 from ._cross_fitted import CrossFittedBank
-from ._glm._bank import LARGEST_ETA, GlmBank, GlmState, damped, is_glm
-from ._linear._bank import LinearBank, LinearState, is_linear
+from ._glm._bank import GlmBank, is_glm
+from ._linear._bank import LinearBank, is_linear
+from ._linear._sums import LinearState
 from ._logistic._bank import LogisticBank, is_logistic
 from ._penalty import fitted_penalty
 from ._wrapped._bank import PooledBank, WrappedBank
@@ -13,11 +14,9 @@ from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
 from ._wrapped._workers import Pool
 
 __all__ = [
-    "LARGEST_ETA",
     "CrossFittedBank",
     "CrossFitting",
     "GlmBank",
-    "GlmState",
     "InSample",
     "LinearBank",
     "LinearState",
@@ -26,10 +25,9 @@ __all__ = [
     "Pool",
     "PooledBank",
     "WrappedBank",
+    "batch_of",
     "count_parameters",
-    "damped",
     "fitted_penalty",
-    "is_batched",
     "is_glm",
     "is_linear",
     "is_logistic",
@@ -38,45 +36,41 @@ __all__ = [
 ]
 
 
-def is_batched(estimator, labels, loss=None):
-    """Tell whether clones of an estimator, or of a pipeline's last step, are solved in one batch.
+_BATCHES = (LinearBank, LogisticBank, GlmBank)
+
+
+def batch_of(estimator, loss=None):
+    """Return the kind of bank that solves clones of an estimator in one batch, or None.
 
     Parameters
     ----------
-    estimator : estimator
-    labels : bool
-        Whether y are labels.
-    loss : {"squares", "poisson", "gamma"}, optional
+    estimator : estimator or Pipeline
+        Of a pipeline the last step counts.
+    loss : {"squares", "poisson", "gamma", "labels"}, optional
         What an expert has to minimise for its M-step under the law of y; None for any.
     """
     last = last_step(estimator)
-    if labels:
-        return is_logistic(last)
-    return (loss in (None, "squares") and is_linear(last)) or is_glm(last, loss)
+    return next((bank for bank in _BATCHES if bank.solves(last, loss)), None)
 
 
-def make_batch(template, view, target, n_experts, exact=False):
+def make_batch(template, view, target, n_experts, law):
     """Return the bank that solves K clones of `template` at once.
 
     The transformers of a pipeline are fitted and applied once.
 
     Parameters
     ----------
-    template : estimator for which `is_batched` holds
+    template : estimator for which there is a `batch_of`
     view : View of n rows
     target : Target or Labels
     n_experts : int
-    exact : bool
-        Whether linear experts are solved to the end in every iteration.
+    law : response or Categorical
 
     Returns
     -------
-    LinearBank, LogisticBank or GlmBank
+    ExpertBank
     """
     with naming(f"expert {type(template).__name__}", "fit"):
         prefix, last, view = fit_prefix(template, view, target.raw)
-        parts = last, view, target, n_experts
-        if hasattr(target, "codes"):
-            return prefix.before(LogisticBank(*parts))
-        bank = GlmBank(*parts) if is_glm(last) else LinearBank(*parts, exact)
+        bank = batch_of(last, law.loss).of(last, view, target, n_experts, law)
         return prefix.before(bank)

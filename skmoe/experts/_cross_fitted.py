@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..em._protocols import ExpertBank
 
-class CrossFittedBank:
+
+class CrossFittedBank(ExpertBank):
     """One batch without each fold, and one of all rows; a state is a list of theirs.
 
     Parameters
@@ -39,14 +41,6 @@ class CrossFittedBank:
             out = answer.copy(order="K") if out is None else out
             out[members] = answer[members]
         return out
-
-    def missing(self, state):
-        """Nothing: experts answer for all rows."""
-        return None
-
-    def own_densities(self, state):
-        """Nothing: no expert brings a density of its own."""
-        return {}
 
     def penalties(self, state):
         """Nothing: what is maximised is not what rows left out are worth."""

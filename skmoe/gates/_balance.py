@@ -31,6 +31,10 @@ class Balanced:
     def __getattr__(self, name):
         return getattr(self._trainer, name)
 
+    def sums_part(self, n_experts):
+        """Return None: the prior needs the gate's probabilities of all rows at once."""
+        return None
+
     def update(self, masses, state, weights=None):
         """Return the next state, given (n, K) responsibilities × weights."""
         weights = self._weights if weights is None else weights

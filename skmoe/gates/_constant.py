@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.tables import n_rows
 from .._sklearn import Interval
+from ..em._protocols import GateTrainer
 from ._targets import GateMixin, check_targets
 
 
@@ -130,7 +131,7 @@ class ConstantGate(GateMixin, BaseEstimator):
         return ConstantTrainer(self, view)
 
 
-class ConstantTrainer:
+class ConstantTrainer(GateTrainer):
     """The mixing weights within EM; a state is their logarithms (K,)."""
 
     cheap = True
@@ -157,14 +158,6 @@ class ConstantTrainer:
     def unpack(self, vector, like):
         """The state of a vector, whose weights need not sum to one."""
         return vector - logsumexp(vector)
-
-    def strip(self, state):
-        """The state without its (n, K) arrays: it has none."""
-        return state
-
-    def restore(self, state):
-        """The state that `strip` made small."""
-        return state
 
     def finish(self, state):
         """The fitted gate of a state."""

@@ -11,6 +11,7 @@ from .._data.splits import row_folds
 from .._data.weighted_fit import resumable
 from .._errors import naming
 from .._sklearn import take
+from ..em._protocols import GateTrainer
 from ._targets import shares
 
 #: Folds of ``cv="auto"``.
@@ -38,7 +39,7 @@ class CrossFitted:
     weights: np.ndarray
 
 
-class CrossFitTrainer:
+class CrossFitTrainer(GateTrainer):
     """Fits a gate anew in every iteration, once for each fold, to the rows of the others.
 
     Parameters
@@ -92,18 +93,6 @@ class CrossFitTrainer:
     def log_proba(self, state):
         """Log-probabilities (n, K) on the training rows, out of fold."""
         return state.log_proba
-
-    def penalty(self, state):
-        """What is taken from the objective: classifiers do not tell."""
-        return 0.0
-
-    def strip(self, state):
-        """The state as it is: to fit the gates again would cost more than to keep it."""
-        return state
-
-    def restore(self, state):
-        """The state that `strip` was given."""
-        return state
 
     def finish(self, state):
         """The gate fitted to all rows."""

@@ -11,6 +11,7 @@ from .._data.design import View
 from .._data.numerics import pack_arrays, row_sum, unpack_arrays
 from .._data.pipelines import fit_prefix, last_step
 from .._sklearn import HasMethods, Interval, StrOptions
+from ..em._protocols import GateTrainer
 from ._constant import ConstantGate
 from ._refit import make_trainer
 from ._resolve import GATES, is_estimator, resolve_gate
@@ -263,7 +264,7 @@ def _fit_node(gate, X, masses, floor):
     return clone(gate).fit(X, targets, sample_weight=weights)
 
 
-class HierarchicalTrainer:
+class HierarchicalTrainer(GateTrainer):
     """Trains the nodes of a tree, each by a trainer of its own.
 
     A state is the tuple of their states, in preorder, and immutable as they are.
@@ -322,14 +323,10 @@ class HierarchicalTrainer:
         """What the penalties of all nodes take from the objective."""
         return float(sum(trainer.penalty(each) for trainer, each in self._pairs(state)))
 
-    @property
-    def pack(self):
-        """What makes a state one vector; None where a node has no such form."""
-        packs = all(getattr(trainer, "pack", None) is not None for trainer in self.nodes)
-        return self._pack if packs else None
-
-    def _pack(self, state):
-        return pack_arrays(*(trainer.pack(each) for trainer, each in self._pairs(state)))
+    def pack(self, state):
+        """Return the state as one vector; None where a node has no such form."""
+        parts = [trainer.pack(each) for trainer, each in self._pairs(state)]
+        return None if any(part is None for part in parts) else pack_arrays(*parts)
 
     def unpack(self, vector, like):
         """The state of a vector, in the form of another."""

@@ -4,11 +4,12 @@ from sklearn.base import clone
 
 from .._data.pipelines import fit_prefix
 from .._errors import naming
+from ..em._protocols import GateTrainer
 from ._balance import Balanced
 from ._targets import shares
 
 
-class RefitTrainer:
+class RefitTrainer(GateTrainer):
     """Clones and fits the gate anew in every iteration; the fitted gate is the state."""
 
     def __init__(self, gate, view, weights):
@@ -29,14 +30,6 @@ class RefitTrainer:
     def penalty(self, state):
         """What the gate's penalty takes from the objective."""
         return getattr(state, "penalty_", 0.0)
-
-    def strip(self, state):
-        """The state without its (n, K) arrays: it has none."""
-        return state
-
-    def restore(self, state):
-        """The state that `strip` made small."""
-        return state
 
     def finish(self, state):
         """The fitted gate of a state."""

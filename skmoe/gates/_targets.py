@@ -11,7 +11,25 @@ from .._version import VersionedMixin
 
 
 class GateMixin(VersionedMixin):
-    """A gate answers with probabilities of experts, given x."""
+    """A gate predicts probabilities of experts, given x."""
+
+    def has_sums(self):
+        """Tell whether EM needs only sums over rows of this gate.
+
+        Returns
+        -------
+        bool
+        """
+        return False
+
+    def learns_online(self):
+        """Tell whether the gate can learn batch by batch.
+
+        Returns
+        -------
+        bool
+        """
+        return False
 
     def predict_proba(self, X):
         """Probabilities of the experts.

@@ -7,7 +7,7 @@ from ._laplace import Laplace
 from ._loglinear import LogLinear, row_parameters, standardised  # noqa: F401
 from ._multivariate import MultivariateGaussian
 from ._poisson import Poisson
-from ._response import Response, weighted_sums  # noqa: F401 - sums for those who fold
+from ._response import Response
 from ._student import StudentT
 
 __all__ = [

@@ -4,11 +4,12 @@ import numpy as np
 
 
 class Categorical:
-    """Class labels: a row's log-density is the log-probability of its own class.
+    """Law of class labels: a row's log-density is the log-probability of its own class.
 
     It has no dispersion; it stands where a response stands in regression.
     """
 
+    loss = "labels"
     reweights = False
     n_scales = 1
     dispersion = "constant"
@@ -18,12 +19,28 @@ class Categorical:
     def check_target(self, y):
         """Codes of labels are what they are."""
 
+    def has_sums(self):
+        """Return True: a label needs no more than its log-probability."""
+        return True
+
+    def working_weights(self, deviance, dispersion):
+        """Return ones: labels reweight no rows."""
+        return np.ones(deviance.shape)
+
+    def confined(self, dispersion):
+        """Return None: labels have no dispersion."""
+        return None
+
+    def rescaled(self, dispersion, scale):
+        """Return None: labels have no dispersion."""
+        return None
+
     def deviance(self, y, log_proba):
         """Return the log-probabilities (n, K) of the row's own class as they are."""
         return log_proba
 
     def fit_dispersion(self, deviance, masses, quadratic, old=None):
-        """Return nothing: labels have no dispersion."""
+        """Return None: labels have no dispersion."""
         return None
 
     def log_density(self, deviance, dispersion, y=None):

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import special
 
-from ._response import pooled, weighted_sums
+from .._data.numerics import weighted_sums
+from ._response import pooled
 from ._scale import ScaleFamily
 
 #: Means below this count as this: ratios of y to them stay finite.
@@ -110,6 +111,9 @@ class Gamma(ScaleFamily):
     def check_target(self, y):
         if (y <= 0).any():
             raise ValueError(f"y must be positive with response='gamma', got {y.min():g}")
+
+    def has_sums(self):
+        return type(self) is Gamma and self.dispersion == "constant"
 
     def deviance(self, y, mean):
         np.maximum(mean, SMALLEST_MEAN, out=mean)

@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .._data.numerics import blocks
+from .._data.numerics import blocks, weighted_sums
 from .._sklearn import Interval
-from ._response import pooled, weighted_sums
+from ._response import pooled
 from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
 
 _LOG_2PI = float(np.log(2 * np.pi))
@@ -80,6 +80,9 @@ class Gaussian(ScaleFamily):
         self.dispersion = dispersion
         self.dispersion_alpha = dispersion_alpha
         self.n_scales = n_scales
+
+    def has_sums(self):
+        return type(self) is Gaussian and self.dispersion == "constant"
 
     def deviance(self, y, mean):
         return squared_residuals(y, mean)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._response import pooled, weighted_sums
+from .._data.numerics import weighted_sums
+from ._response import pooled
 from ._scale import ScaleFamily
 
 #: Errors smaller than this, relative to the scale, are weighted as if they were as large:

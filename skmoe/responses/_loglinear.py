@@ -104,9 +104,14 @@ class LogLinear:
     reweights = True
 
     def __init__(self, law, X, weights, n_outputs):
-        self.law, self.n_outputs, self.correlated = law, n_outputs, law.correlated
+        self.law, self.n_outputs = law, n_outputs
+        self.loss, self.correlated = law.loss, law.correlated
         self.units = units_of(X, weights)
         self.features = standardised(X, self.units)
+
+    def has_sums(self):
+        """Return False: dispersions differ from row to row."""
+        return False
 
     def deviance(self, y, mean):
         """Return that of the law."""

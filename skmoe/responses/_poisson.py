@@ -68,6 +68,9 @@ class Poisson(Response):
                 "or a rate"
             )
 
+    def has_sums(self):
+        return type(self) is Poisson
+
     def deviance(self, y, mean):
         np.maximum(mean, SMALLEST_MEAN, out=mean)
         # `log_density` knows of rows that no mean can explain.

@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from .._data.numerics import column_dots
 from .._version import VersionedMixin
 
 
@@ -66,6 +65,17 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         ValueError
             Saying what y must be.
         """
+
+    def has_sums(self):
+        """Tell whether densities and dispersions need only sums over rows.
+
+        A law says so for itself alone: what derives from it may need all rows.
+
+        Returns
+        -------
+        bool
+        """
+        return False
 
     @abstractmethod
     def deviance(self, y, mean):
@@ -349,12 +359,6 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         int
         """
         return parameters.shape[1] if getattr(self, "shared", False) else parameters.size
-
-
-def weighted_sums(values, masses):
-    """Return the sums (K, m) over rows of values (n, K, m) times masses (n, K)."""
-    outputs = np.moveaxis(values, 2, 0)
-    return np.stack([column_dots(masses, output) for output in outputs], axis=1)
 
 
 def pooled(sums, mass, shared):

@@ -5,8 +5,9 @@ from numbers import Real
 import numpy as np
 from scipy import optimize, special
 
+from .._data.numerics import weighted_sums
 from .._sklearn import Interval
-from ._response import pooled, weighted_sums
+from ._response import pooled
 from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
 
 #: Degrees of freedom that are estimated stay between these: below the first the variance has no

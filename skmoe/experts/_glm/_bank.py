@@ -5,16 +5,16 @@ Expert k maximises ``sum_i w_ik l(y_i, eta_ik)``, where eta is linear in the des
 value never falls.
 """
 
-from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.linear_model import GammaRegressor, PoissonRegressor
 
 from ..._data.numerics import column_dots, conjugate_gradient
 from ..._sklearn import take
-from .._match import differs_only_in
+from .._batch import BatchedBank, differs_only_in
+from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, damped, damping
+from ._sums import GlmPart
 
 _FREE = ("alpha", "solver", "max_iter", "tol", "warm_start", "verbose")
 _FIRST_STEPS = 3
@@ -24,55 +24,8 @@ _SUFFICIENT = 1e-4
 #: A slope below this, relative to the weights, is lost in the rounding of the gain.
 _ROUNDING = 1e-15
 
-#: Means on the training rows stay within this many powers of e of that of y: nothing overflows
-#: where an expert runs off on rows of others, or on zeros alone.
-LARGEST_ETA = 100.0
-
-#: Levenberg damping, relative to the curvature of a row of average y; and that of no row at all.
-_DAMPING = 1e-10
-_LEAST_CURVATURE = 1e-250
-
 #: Precision of a direction where no Hessian is formed: relative residual, number of products.
 _CG_RTOL, _CG_ITERATIONS = 0.01, 50
-
-
-class PoissonLoss:
-    """Poisson regression: ``y eta - exp(eta)``."""
-
-    name = "poisson"
-
-    def gain(self, y, eta, change):
-        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
-        return y * change - np.exp(eta) * np.expm1(change)
-
-    def slope(self, y, eta):
-        """Derivative (n, K) by eta."""
-        return y - np.exp(eta)
-
-    def curvature(self, y, eta):
-        """Minus the second derivative, (n, K)."""
-        return np.exp(eta)
-
-
-class GammaLoss:
-    """Gamma regression: ``-eta - y exp(-eta)``."""
-
-    name = "gamma"
-
-    def gain(self, y, eta, change):
-        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
-        return -change - y * np.exp(-eta) * np.expm1(-change)
-
-    def slope(self, y, eta):
-        """Derivative (n, K) by eta."""
-        return y * np.exp(-eta) - 1.0
-
-    def curvature(self, y, eta):
-        """Minus the second derivative, (n, K)."""
-        return y * np.exp(-eta)
-
-
-LOSSES = {PoissonRegressor: PoissonLoss(), GammaRegressor: GammaLoss()}
 
 
 def is_glm(estimator, loss=None):
@@ -91,39 +44,7 @@ def is_glm(estimator, loss=None):
     return isinstance(estimator.alpha, Real) and estimator.alpha == 0
 
 
-@dataclass(frozen=True)
-class GlmState:
-    """Coefficients, and the logarithms of the means that they stand for.
-
-    Attributes
-    ----------
-    coef : ndarray of shape (K, p)
-    eta : ndarray of shape (n, K)
-        Of y in units of its mean.
-    n_iter : int
-        Newton steps taken.
-    """
-
-    coef: np.ndarray
-    eta: np.ndarray
-    n_iter: int = 0
-
-
-def _damping(mass):
-    """Levenberg damping (K, 1) of experts that have these sums of weights."""
-    return np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
-
-
-def damped(hessian, mass):
-    """Damp Hessians (K, p, p), in place, of experts that have these sums (K,) of weights."""
-    columns = np.arange(hessian.shape[1])
-    # Where means are huge, so is the curvature: dependent columns are told apart by their own.
-    diagonal = hessian[:, columns, columns]
-    hessian[:, columns, columns] += _damping(mass) + _DAMPING * diagonal
-    return hessian
-
-
-class GlmBank:
+class GlmBank(BatchedBank):
     """K regressions with a log link on one design; their means are in units of that of y.
 
     Parameters
@@ -135,7 +56,10 @@ class GlmBank:
     n_experts : int
     """
 
-    cheap = True
+    @staticmethod
+    def solves(estimator, loss=None):
+        """Tell whether the bank finds the optimum of an estimator, for this loss of the law."""
+        return is_glm(estimator, loss)
 
     def __init__(self, template, view, target, n_experts):
         if target.values.shape[1] > 1:
@@ -180,7 +104,7 @@ class GlmBank:
         mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
         mean = column_dots(weights, np.broadcast_to(self.y, weights.shape)) / mass
         coef = np.zeros(self.shape)
-        coef[:, -1] = np.log(np.maximum(mean, _DAMPING))
+        coef[:, -1] = np.log(np.maximum(mean, DAMPING))
         return self._at(coef)
 
     def _at(self, coef, n_iter=0):
@@ -224,20 +148,12 @@ class GlmBank:
         if design.has_grams:
             hessian = damped(design.grams(curvature), mass)
             return np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
-        damping = _damping(mass)
+        ridge = damping(mass)
 
         def product(vector):
-            return design.cross(curvature * design.linear(vector)) + damping * vector
+            return design.cross(curvature * design.linear(vector)) + ridge * vector
 
         return conjugate_gradient(product, gradient, rtol=_CG_RTOL, max_iter=_CG_ITERATIONS)
-
-    def missing(self, state):
-        """Nothing: experts answer for all rows."""
-        return None
-
-    def own_densities(self, state):
-        """Nothing: no expert brings a density of its own."""
-        return {}
 
     def predictions(self, state):
         """Means (n, K, 1) on the training rows."""
@@ -263,6 +179,10 @@ class GlmBank:
         """The state that `strip` made small."""
         coef, n_iter = stripped
         return GlmState(coef, self.view.design.linear(coef), n_iter)
+
+    def sums_part(self, law):
+        """Return the experts as a part of sums over rows, under their own law."""
+        return GlmPart(self, law) if law.loss == self.loss.name and law.has_sums() else None
 
     def finish(self, state):
         """Fitted scikit-learn estimators of a state, one per expert."""

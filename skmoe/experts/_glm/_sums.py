@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
+from ..._data.numerics import weighted_sums
 from ...em._newton import NewtonPart
-from ...responses import Gamma, Poisson, weighted_sums
-from .. import LARGEST_ETA, GlmState, damped
+from ._losses import LARGEST_ETA, GlmState, damped
 
 #: Derivatives are those at logarithms of means, in units of that of y, of this size at most:
 #: nothing overflows where a step goes too far.
@@ -81,7 +81,6 @@ class GlmPart(NewtonPart):
     law : Poisson or Gamma
     """
 
-    laws = (Poisson, Gamma)
     n_outputs = 1
 
     def __init__(self, bank, law):

@@ -1,6 +1,6 @@
 """Linear experts, all K solved in one batch by weighted least squares."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -9,7 +9,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.validation import validate_data
 
 from ..._data.numerics import conjugate_gradient, invert_regular, solve_normal_equations
-from .._match import differs_only_in
+from .._batch import BatchedBank, differs_only_in
+from ._sums import LinearPart, LinearState
 
 #: From so many columns on, the products of all columns cost more than all else in an iteration:
 #: those of an earlier one serve as a preconditioner, for so many iterations.
@@ -33,25 +34,7 @@ def is_linear(estimator):
     return isinstance(alpha, Real) and 0 <= alpha < np.inf
 
 
-@dataclass(frozen=True)
-class LinearState:
-    """Coefficients, and the curvature of an earlier iterate.
-
-    Attributes
-    ----------
-    coef : ndarray of shape (K, m, p)
-    inverse : ndarray of shape (K, p, p) or None
-        Inverses of the matrices of the normal equations.
-    age : int
-        Iterations since they were formed.
-    """
-
-    coef: np.ndarray
-    inverse: np.ndarray | None = None
-    age: int = 0
-
-
-class LinearBank:
+class LinearBank(BatchedBank):
     """K linear experts on one design.
 
     Parameters
@@ -66,7 +49,15 @@ class LinearBank:
         worsen several whose errors are correlated.
     """
 
-    cheap = True
+    @staticmethod
+    def solves(estimator, loss=None):
+        """Tell whether the bank reproduces the fit of an estimator, for this loss of the law."""
+        return loss in (None, "squares") and is_linear(estimator)
+
+    @classmethod
+    def of(cls, template, view, target, n_experts, law):
+        """Return the bank of `n_experts` clones of `template`, for an M-step under a law."""
+        return cls(template, view, target, n_experts, exact=law.correlated)
 
     def __init__(self, template, view, target, n_experts, exact=False):
         self.template, self.view, self.target, self.exact = template, view, target, exact
@@ -151,14 +142,6 @@ class LinearBank:
         )
         return solution.reshape(self.shape)
 
-    def missing(self, state):
-        """Nothing: experts answer for all rows."""
-        return None
-
-    def own_densities(self, state):
-        """Nothing: no expert brings a density of its own."""
-        return {}
-
     def predictions(self, state):
         """Predictions (n, K, m) on the training rows, in standardised units."""
         n_experts, n_outputs, p = self.shape
@@ -185,9 +168,9 @@ class LinearBank:
         """The state without its curvature."""
         return LinearState(state.coef)
 
-    def restore(self, state):
-        """The state that `strip` made small."""
-        return state
+    def sums_part(self, law):
+        """Return the experts as a part of sums over rows, under a law that has sums."""
+        return LinearPart(self, law) if law.loss == "squares" and law.has_sums() else None
 
     def finish(self, state):
         """Fitted scikit-learn estimators of a state, one per expert."""

@@ -1,14 +1,31 @@
 """Linear-Gaussian experts, folded."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from ..._data.numerics import column_dots, solve_normal_equations
-from ...responses import Gaussian
-from .. import LinearState
 
 _LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True)
+class LinearState:
+    """Coefficients, and the curvature of an earlier iterate.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (K, m, p)
+    inverse : ndarray of shape (K, p, p) or None
+        Inverses of the matrices of the normal equations.
+    age : int
+        Iterations since they were formed.
+    """
+
+    coef: np.ndarray
+    inverse: np.ndarray | None = None
+    age: int = 0
 
 
 class LinearForm:
@@ -68,8 +85,6 @@ class LinearPart:
     bank : LinearBank
     law : Gaussian
     """
-
-    laws = (Gaussian,)
 
     #: Steps from responsibilities that a start is given.
     first_steps = 1

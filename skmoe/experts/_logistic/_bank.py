@@ -9,8 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
 from ...em import _multinomial
-from .._match import differs_only_in
+from .._batch import BatchedBank, differs_only_in
 from .._penalty import l2_strength
+from ._sums import LogisticPart
 
 _FREE = ("C", "penalty", "tol", "max_iter", "solver", "random_state", "n_jobs", "verbose")
 _SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")  # liblinear penalises more
@@ -29,7 +30,7 @@ def is_logistic(estimator):
     )
 
 
-class LogisticBank:
+class LogisticBank(BatchedBank):
     """K logistic experts on one design; a state is an iterate of Newton's method.
 
     Parameters
@@ -40,7 +41,10 @@ class LogisticBank:
     n_experts : int
     """
 
-    cheap = True
+    @staticmethod
+    def solves(estimator, loss=None):
+        """Tell whether the bank finds the optimum of an estimator, for this loss of the law."""
+        return loss in (None, "labels") and is_logistic(estimator)
 
     def __init__(self, template, view, target, n_experts):
         self.template, self.view, self.target = template, view, target
@@ -78,14 +82,6 @@ class LogisticBank:
         coef = np.where(alive[:, None, None], state.coef, old.coef)
         return _multinomial.Iterate(coef, np.where(alive, state.log_proba, old.log_proba))
 
-    def missing(self, state):
-        """Nothing: experts answer for all rows."""
-        return None
-
-    def own_densities(self, state):
-        """Nothing: no expert brings a density of its own."""
-        return {}
-
     def predictions(self, state):
         """Log-probabilities (n, K) of the row's own class."""
         return state.log_proba.copy(order="K")
@@ -93,6 +89,10 @@ class LogisticBank:
     def penalties(self, state):
         """What each expert's penalty takes from the objective, (K,)."""
         return _multinomial.penalties(state.coef, self.problem.ridge)
+
+    def sums_part(self, law):
+        """Return the experts as a part of sums over rows."""
+        return LogisticPart(self, law) if law.loss == "labels" and law.has_sums() else None
 
     def finish(self, state):
         """Fitted scikit-learn estimators of a state, one per expert."""

@@ -7,7 +7,6 @@ import numpy as np
 from ..._data.numerics import log_softmax, pair_products
 from ...em import _multinomial
 from ...em._newton import NewtonPart
-from ...responses import Categorical
 
 
 class LogisticForm:
@@ -65,7 +64,6 @@ class LogisticPart(NewtonPart):
     law : Categorical
     """
 
-    laws = (Categorical,)
     n_outputs = None
 
     def __init__(self, bank, law):

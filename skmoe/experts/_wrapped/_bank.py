@@ -7,11 +7,12 @@ from sklearn.frozen import FrozenEstimator
 
 from ..._data.weighted_fit import is_rigid
 from ..._errors import naming
+from ...em._protocols import ExpertBank
 from .._penalty import fitted_penalty, fitted_products
 from ._cross_fitting import FitTask, InSample
 
 
-class WrappedBank:
+class WrappedBank(ExpertBank):
     """K estimators; a state is a list of fitted experts.
 
     Parameters
@@ -40,9 +41,8 @@ class WrappedBank:
         self.strategies = [cross_fitting.strategy(estimator) for _, estimator in named]
         self._entries_for_jobs = pool.share(list(zip(self.tasks, self.strategies, strict=True)))
 
-    @property
-    def can_overfit(self):
-        """Numbers of the experts that could learn by heart the rows they are asked about."""
+    def overfitting_experts(self):
+        """Return numbers of the experts that are evaluated in sample and could overfit."""
         return [
             k
             for k, (strategy, task) in enumerate(zip(self.strategies, self.tasks, strict=True))
@@ -106,7 +106,7 @@ class WrappedBank:
         masks = [none if expert.missing is None else expert.missing for expert in state]
         return np.array(masks).T
 
-    def ask(self, state, wanted):
+    def evaluate_missing(self, state, wanted):
         """Ask experts about further rows, (n, K); each once.
 
         Parameters
@@ -130,7 +130,7 @@ class WrappedBank:
 
         An expert asked about rows it has not seen maximises nothing there, and has none.
         """
-        scale = getattr(self.target, "scale", None)
+        scale = self.target.scale
         found = [fitted_penalty(expert.estimator) for expert in state]
         if scale is None:
             return np.array(found, dtype=float)
@@ -144,14 +144,6 @@ class WrappedBank:
             with naming(f"expert {task.name!r}", "fit"):
                 products[:] = fitted_products(expert.estimator)
         return found / scale / scale[:, None]
-
-    def strip(self, state):
-        """The state as it is: to fit the experts again would cost more than to keep it."""
-        return state
-
-    def restore(self, state):
-        """The state that `strip` was given."""
-        return state
 
     def settle(self, state):
         """The state with experts that are all fitted to all their rows."""
@@ -196,7 +188,8 @@ class PooledBank(WrappedBank):
 
     def penalties(self, state):
         """Nothing: no iteration maximises them."""
-        return np.zeros((len(self.fits), *np.shape(getattr(self.target, "scale", 0.0))))
+        outputs = () if self.target.scale is None else self.target.scale.shape
+        return np.zeros((len(self.fits), *outputs))
 
     def penalty_products(self, state):
         """Nothing: no iteration maximises them."""

@@ -84,7 +84,7 @@ class FitTask:
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator
         X, y, params = self.X, self.target.raw, self.params
-        codes = getattr(self.target, "codes", None)
+        codes = self.target.codes
         if rows is not None:
             X, y, weights = take(X, rows), y[rows], weights[rows]
             codes = None if codes is None else codes[rows]
@@ -113,7 +113,7 @@ class FitTask:
         with naming(f"expert {self.name!r}", "prediction"):
             answer = self.target.read(fitted, X, rows)
             density = None
-            if hasattr(self.target, "scale"):
+            if self.target.classes is None:
                 y = self.target.raw if rows is None else self.target.raw[rows]
                 density = own_log_density(fitted, X, y)
         if rows is None:

@@ -12,6 +12,7 @@ from ..._data.design import View
 from ..._data.numerics import blocks, log_softmax
 from ..._data.sparse import row_blocks
 from ..._sklearn import FLOATS, Interval, StrOptions
+from ...em._protocols import GateTrainer
 from .._targets import GateMixin, check_targets
 from ._covariance import (
     COVARIANCES,
@@ -21,6 +22,7 @@ from ._covariance import (
     as_rows,
     means_of,
 )
+from ._sums import GaussianPart
 
 #: An expert with less than this share of all rows keeps its last mean and covariance.
 _MASS_FLOOR = 1e-8
@@ -177,6 +179,15 @@ class GaussianGate(GateMixin, BaseEstimator):
         out += np.log(self.weights_) - 0.5 * covariance.log_determinants(self._whiteners)
         return log_softmax(out)
 
+    def has_sums(self):
+        """Tell whether EM needs only sums over rows of this gate.
+
+        Returns
+        -------
+        bool
+        """
+        return type(self) is GaussianGate
+
     def em_trainer(self, view, weights, n_experts):
         """Return what EM trains step by step in place of calling ``fit``.
 
@@ -212,7 +223,7 @@ class Densities:
     whiteners: np.ndarray
 
 
-class GaussianTrainer:
+class GaussianTrainer(GateTrainer):
     """Closed-form M-steps of the joint model of expert and x; states are immutable."""
 
     cheap = True
@@ -326,13 +337,9 @@ class GaussianTrainer:
         terms += self.covariance.log_determinants(state.whiteners)
         return float(self.gate.prior * (0.5 * terms - np.log(state.weights)).sum())
 
-    def strip(self, state):
-        """The state without its (n, K) arrays: it has none."""
-        return state
-
-    def restore(self, state):
-        """The state that `strip` was given."""
-        return state
+    def sums_part(self, n_experts):
+        """Return the gate as a part of sums over rows."""
+        return GaussianPart(self, n_experts)
 
     def finish(self, state):
         """The fitted gate of a state."""

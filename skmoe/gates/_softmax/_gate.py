@@ -11,7 +11,9 @@ from ..._data.design import View, linear_functions
 from ..._data.numerics import log_softmax
 from ..._sklearn import FLOATS, Interval
 from ...em import _multinomial
+from ...em._protocols import GateTrainer
 from .._targets import GateMixin, check_targets
+from ._sums import SoftmaxPart
 
 #: Newton steps of the first M-step, which starts from a gate that knows nothing.
 _FIRST_STEPS = 3
@@ -148,6 +150,24 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def has_sums(self):
+        """Tell whether EM needs only sums over rows of this gate.
+
+        Returns
+        -------
+        bool
+        """
+        return type(self) is SoftmaxGate and not self.balance
+
+    def learns_online(self):
+        """Tell whether the gate can learn batch by batch.
+
+        Returns
+        -------
+        bool
+        """
+        return self.has_sums()
+
     def em_trainer(self, view, weights, n_experts):
         """Return what EM trains step by step in place of calling ``fit``.
 
@@ -165,7 +185,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         return SoftmaxTrainer(self, view, weights, n_experts)
 
 
-class SoftmaxTrainer:
+class SoftmaxTrainer(GateTrainer):
     """Takes Newton steps from iterate to iterate; states are immutable."""
 
     cheap = True
@@ -214,6 +234,10 @@ class SoftmaxTrainer:
     def restore(self, coef):
         """The state that `strip` made small."""
         return _multinomial.start(self.problem, coef)
+
+    def sums_part(self, n_experts):
+        """Return the gate as a part of sums over rows."""
+        return SoftmaxPart(self, n_experts)
 
     def finish(self, state):
         """The fitted gate of a state."""

@@ -1,0 +1,42 @@
+"""What all batches of experts share, and how an estimator that a batch can solve is recognised."""
+
+from abc import abstractmethod
+
+from ..em._protocols import ExpertBank
+
+
+class BatchedBank(ExpertBank):
+    """K clones of one estimator on one design, all solved at once."""
+
+    cheap = True
+
+    @staticmethod
+    @abstractmethod
+    def solves(estimator, loss=None):
+        """Tell whether the bank reproduces the fit of an estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+        loss : {"squares", "poisson", "gamma", "labels"}, optional
+            What an expert has to minimise under the law of y; None for any.
+
+        Returns
+        -------
+        bool
+        """
+
+    @classmethod
+    def of(cls, template, view, target, n_experts, law):
+        """Return the bank of `n_experts` clones of `template`, for an M-step under a law."""
+        return cls(template, view, target, n_experts)
+
+
+def differs_only_in(estimator, names):
+    """Tell whether all parameters but those named have their default values."""
+    defaults = type(estimator)().get_params(deep=False)
+    given = estimator.get_params(deep=False)
+    return all(
+        name in names or value is default or (type(value) is type(default) and value == default)
+        for (name, value), default in zip(given.items(), defaults.values(), strict=True)
+    )
