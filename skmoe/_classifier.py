@@ -10,8 +10,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._data.dask import by_partition, is_dask
+from ._data.dask import by_partition
 from ._data.moments import as_codes, survey_labels
+from ._data.tables import is_dask
 from ._data.target import Labels
 from ._estimator.base import BaseMixtureOfExperts
 from ._estimator.partial_fit import PartialFitMixin

@@ -5,7 +5,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._data.dask import by_partition, is_dask
+from ._data.dask import by_partition
+from ._data.tables import is_dask
 from ._estimator.base import BaseMixtureOfExperts
 from ._estimator.options import RESPONSES
 from ._estimator.partial_fit import PartialFitMixin

@@ -26,8 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from skmoe._data.pipelines import is_rigid
 from skmoe._data.target import Labels
-from skmoe._data.weighted_fit import fit_weighted, is_rigid
+from skmoe._data.weighted_fit import fit_weighted
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.experts._wrapped._cross_fitting import FitTask
 from skmoe.experts._wrapped._schedule import pace_of

@@ -15,8 +15,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._data import sparse as _sparse
 from skmoe._data.design import DenseDesign, SparseDesign, View
-from skmoe._data.features import numeric_features
 from skmoe._data.splits import row_folds
+from skmoe._data.tables import numeric_features
 from skmoe.em._directions import main_scores
 from skmoe.em._starts import Starts
 from skmoe.gates import GaussianGate, SoftmaxGate

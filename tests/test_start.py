@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from skmoe._data.design import View
-from skmoe._data.features import numeric_features
+from skmoe._data.tables import numeric_features
 from skmoe.em._starts import SMOOTHING, Starts, reseeded
 
 KINDS = ["random", "kmeans", "experts", "split"]

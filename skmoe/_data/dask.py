@@ -6,17 +6,13 @@ from operator import add
 import numpy as np
 
 from .chunks import Summable, chunk_slices, on_chunk, take_rows
+from .tables import is_dask
 
 #: Sums that one task adds up.
 _FAN_IN = 8
 
 #: Numbers of the chunks of one partition lie within so many.
 _CHUNKS_A_PARTITION = 2**16
-
-
-def is_dask(X):
-    """Tell whether X is a Dask array or data frame."""
-    return hasattr(X, "__dask_graph__")
 
 
 class DaskChunks(Summable):

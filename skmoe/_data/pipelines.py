@@ -1,11 +1,13 @@
 """Pipelines: what they end in, and what stands before it."""
 
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from .design import View
 
@@ -139,3 +141,60 @@ class Prefixed:
         if isinstance(fitted, list):
             return [self._prefix.join(last) for last in fitted]
         return self._prefix.join(fitted)
+
+
+#: Where estimators with few parameters come from, and those that are fitted already.
+_RIGID = (
+    "sklearn.linear_model",
+    "sklearn.discriminant_analysis",
+    "sklearn.naive_bayes",
+    "sklearn.dummy",
+    "sklearn.frozen",
+)
+
+
+#: Where estimators that wrap another one, and hand fit parameters on to it, keep it.
+_WRAPPED = ("estimator", "regressor", "classifier")
+
+
+def weight_parameter(estimator):
+    """Name of the fit parameter that takes sample weights, or None.
+
+    Pipelines take them for their last step; estimators that hand fit parameters
+    on (``GridSearchCV``, ``TransformedTargetRegressor``) for the one they wrap.
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = weight_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight"
+    kinds = [p.kind for p in inspect.signature(estimator.fit).parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        inner = wrapped_by(estimator)
+        if inner is not None and weight_parameter(inner) is not None:
+            return weight_parameter(inner)
+    return None
+
+
+def takes_no_weights(estimator):
+    """Tell whether an estimator is fitted to resampled rows for want of sample weights."""
+    return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
+
+
+def is_rigid(estimator):
+    """Tell whether an estimator cannot learn its training rows by heart, like a linear model.
+
+    A pipeline, or an estimator that wraps another, is what it ends in or wraps.
+    """
+    last = last_step(estimator)
+    if any(kind.__module__.startswith(_RIGID) for kind in type(last).__mro__):
+        return True
+    inner = wrapped_by(last)
+    return inner is not None and is_rigid(inner)
+
+
+def wrapped_by(estimator):
+    """The estimator that another one hands its fit parameters on to, or None."""
+    inner = (getattr(estimator, name, None) for name in _WRAPPED)
+    return next((one for one in inner if hasattr(one, "fit")), None)

@@ -8,9 +8,9 @@ rows are never on both sides of a split.
 import numpy as np
 from scipy import sparse
 
-from .features import numeric_features
 from .numerics import blocks, weighted_location_scale
 from .sparse import column_magnitudes, row_blocks
+from .tables import numeric_features
 
 #: Decimals of a standardised sum by which rows count as different.
 _DECIMALS = 9

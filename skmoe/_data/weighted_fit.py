@@ -5,71 +5,15 @@ import inspect
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from .._sklearn import routing_enabled, take
 from .design import read_only
-from .pipelines import last_step
+from .pipelines import last_step, weight_parameter, wrapped_by
 
 #: Rows with less than this share of the largest weight teach an expert nothing.
 NEGLIGIBLE = 1e-12
-
-#: Where estimators with few parameters come from, and those that are fitted already.
-_RIGID = (
-    "sklearn.linear_model",
-    "sklearn.discriminant_analysis",
-    "sklearn.naive_bayes",
-    "sklearn.dummy",
-    "sklearn.frozen",
-)
-
-#: Where estimators that wrap another one, and hand fit parameters on to it, keep it.
-_WRAPPED = ("estimator", "regressor", "classifier")
-
-
-def weight_parameter(estimator):
-    """Name of the fit parameter that takes sample weights, or None.
-
-    Pipelines take them for their last step; estimators that hand fit parameters
-    on (``GridSearchCV``, ``TransformedTargetRegressor``) for the one they wrap.
-    """
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        inner = weight_parameter(last)
-        return None if inner is None else f"{name}__{inner}"
-    if has_fit_parameter(estimator, "sample_weight"):
-        return "sample_weight"
-    kinds = [p.kind for p in inspect.signature(estimator.fit).parameters.values()]
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        inner = _wrapped_by(estimator)
-        if inner is not None and weight_parameter(inner) is not None:
-            return weight_parameter(inner)
-    return None
-
-
-def takes_no_weights(estimator):
-    """Tell whether an estimator is fitted to resampled rows for want of sample weights."""
-    return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
-
-
-def is_rigid(estimator):
-    """Tell whether an estimator cannot learn its training rows by heart, like a linear model.
-
-    A pipeline, or an estimator that wraps another, is what it ends in or wraps.
-    """
-    last = last_step(estimator)
-    if any(kind.__module__.startswith(_RIGID) for kind in type(last).__mro__):
-        return True
-    inner = _wrapped_by(last)
-    return inner is not None and is_rigid(inner)
-
-
-def _wrapped_by(estimator):
-    """The estimator that another one hands its fit parameters on to, or None."""
-    inner = (getattr(estimator, name, None) for name in _WRAPPED)
-    return next((one for one in inner if hasattr(one, "fit")), None)
 
 
 def weighted_rows(weights, offset):
@@ -235,7 +179,7 @@ def _request_weights(estimator):
     elif has_fit_parameter(estimator, "sample_weight"):
         _set_request(estimator, True)
     else:
-        _request_weights(_wrapped_by(estimator))
+        _request_weights(wrapped_by(estimator))
 
 
 def _set_request(step, value):

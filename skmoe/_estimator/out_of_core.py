@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 
 from .._data.chunks import are_blocks, of_arrays, of_blocks
-from .._data.dask import DaskChunks, is_dask
+from .._data.dask import DaskChunks
+from .._data.tables import is_dask
 from .._fit.out_of_core import SOME_ROWS, ChunkedFitting, needs_all_rows
 from .validation import check_X
 

@@ -4,7 +4,7 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
-from .._data.weighted_fit import takes_no_weights
+from .._data.pipelines import takes_no_weights
 
 #: From here up to the line that called ``fit``.
 _STACK = 5

@@ -12,10 +12,9 @@ from scipy import sparse
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from .._data.features import numeric_features
+from .._data.pipelines import is_rigid
 from .._data.splits import places, unit_folds
-from .._data.tables import select
-from .._data.weighted_fit import is_rigid
+from .._data.tables import numeric_features, select
 from ..em._loop import e_step
 from ..experts import fitted_penalty
 from .mixture import Mixture, Numbers

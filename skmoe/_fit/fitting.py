@@ -10,12 +10,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.parallel import Parallel
 
 from .._data.design import View
-from .._data.features import numeric_features
 from .._data.groups import Rows
 from .._data.numerics import weighted_location_scale
 from .._data.pipelines import last_step
 from .._data.splits import unit_folds
-from .._data.tables import select
+from .._data.tables import numeric_features, select
 from .._errors import PartError, naming
 from ..em._row_trainer import RowTrainer
 from ..em._search import Search
@@ -30,10 +29,10 @@ from ..experts import (
     WrappedBank,
     make_batch,
 )
-from ..gates import SoftmaxGate, make_trainer
+from ..gates import HierarchicalGate, SoftmaxGate, forks, make_trainer
 from ..responses import Gaussian, LogLinear
 from .progress import SilentMonitor
-from .tree_start import grown, is_deep
+from .tree_start import grown
 
 #: Starts of ``n_init="auto"``, where the mixture itself is cheap to run: more on a small table,
 #: whose optima are many and whose runs cost nothing; an iteration of `_WORK` multiplications
@@ -184,7 +183,7 @@ class Fitting:
         if n_init == "auto":
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
             starts = self._draw(cheap, init, n_starts)
-            if init == "auto" and cheap is training and is_deep(self.parts.gate):
+            if init == "auto" and cheap is training and _is_deep(self.parts.gate):
                 # One for each run to return: what is averaged should be good, and differ.
                 starts = chain((("grown", grown(self, pool)) for _ in range(average)), starts)
             results = search.best_of_short(starts)
@@ -344,3 +343,9 @@ def train(gate, bank, law, target, weights, units, n_experts):
     """Return the training of these parts: by the fold where it can, else the general one."""
     kind = SumsTrainer if can_sum(gate, bank, law, units, n_experts) else RowTrainer
     return kind(gate, bank, law, target, weights, units, n_experts)
+
+
+def _is_deep(gate):
+    """Whether a gate is a tree of more than one level."""
+    last = last_step(gate)
+    return isinstance(last, HierarchicalGate) and max(forks(last.branching, 1)) > 1

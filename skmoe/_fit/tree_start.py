@@ -25,12 +25,6 @@ _CUTS = 3
 _TOL, _ITERATIONS = 1e-3, 30
 
 
-def is_deep(gate):
-    """Whether a gate is a tree of more than one level."""
-    last = last_step(gate)
-    return isinstance(last, HierarchicalGate) and max(forks(last.branching, 1)) > 1
-
-
 def grown(fitting, pool):
     """Return responsibilities (U, K) of a tree that has grown from its root.
 

@@ -2,13 +2,12 @@
 
 from .._data.pipelines import fit_prefix, last_step
 from .._errors import naming
-from ._count import count_parameters
 from ._cross_fitted import CrossFittedBank
 from ._glm._bank import GlmBank, is_glm
 from ._linear._bank import LinearBank, is_linear
 from ._linear._sums import LinearState
+from ._linear_models import count_parameters, fitted_penalty
 from ._logistic._bank import LogisticBank, is_logistic
-from ._penalty import fitted_penalty
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
 from ._wrapped._workers import Pool

@@ -13,8 +13,7 @@ from .._data.pipelines import fit_prefix, last_step
 from .._sklearn import HasMethods, Interval, StrOptions
 from ..em._protocols import GateTrainer
 from ._constant import ConstantGate
-from ._refit import make_trainer
-from ._resolve import GATES, is_estimator, resolve_gate
+from ._resolve import GATES, is_estimator, make_trainer, resolve_gate
 from ._softmax._gate import SoftmaxGate
 from ._targets import GateMixin, check_targets, shares
 from ._tree import (

@@ -2,10 +2,8 @@
 
 from sklearn.base import clone
 
-from .._data.pipelines import fit_prefix
 from .._errors import naming
 from ..em._protocols import GateTrainer
-from ._balance import Balanced
 from ._targets import shares
 
 
@@ -19,12 +17,12 @@ class RefitTrainer(GateTrainer):
     def update(self, masses, state, weights=None):
         """Return a gate fitted to (n, K) responsibilities × weights."""
         targets, weights = shares(masses, self.weights if weights is None else weights)
-        with naming(_label(self.gate), "fit"):
+        with naming(f"gate {type(self.gate).__name__}", "fit"):
             return clone(self.gate).fit(self.view.X, targets, sample_weight=weights)
 
     def log_proba(self, state):
         """Log-probabilities (n, K) on the training rows."""
-        with naming(_label(self.gate), "predict_log_proba"):
+        with naming(f"gate {type(self.gate).__name__}", "predict_log_proba"):
             return state.predict_log_proba(self.view.X)
 
     def penalty(self, state):
@@ -34,37 +32,3 @@ class RefitTrainer(GateTrainer):
     def finish(self, state):
         """The fitted gate of a state."""
         return state
-
-
-def make_trainer(gate, view, y, weights, n_experts):
-    """Return what trains a gate, or a pipeline that ends in one, within EM.
-
-    The transformers of a pipeline are fitted and applied once.
-
-    Parameters
-    ----------
-    gate : gate or Pipeline that ends in a gate
-    view : View of n rows
-    y : ndarray of shape (n,) or (n, m)
-        For transformers that look at it.
-    weights : ndarray of shape (n,)
-    n_experts : int
-
-    Returns
-    -------
-    object
-        With ``update``, ``log_proba``, ``penalty``, ``strip``, ``restore``, ``finish``.
-    """
-    with naming(_label(gate), "fit"):
-        prefix, last, view = fit_prefix(gate, view, y)
-        if hasattr(last, "em_trainer"):
-            trainer = last.em_trainer(view, weights, n_experts)
-        else:
-            trainer = RefitTrainer(last, view, weights)
-    if getattr(last, "balance", 0.0):
-        trainer = Balanced(trainer, last.balance, weights)
-    return prefix.before(trainer)
-
-
-def _label(gate):
-    return f"gate {type(gate).__name__}"

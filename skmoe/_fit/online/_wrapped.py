@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from ..._data.weighted_fit import is_rigid, partial_fit_weighted
+from ..._data.pipelines import is_rigid
+from ..._data.weighted_fit import partial_fit_weighted
 from ..._errors import naming
 from ..._sklearn import as_numeric
 from ...em._row_trainer import MASS_FLOOR

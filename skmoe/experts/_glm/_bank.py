@@ -12,7 +12,8 @@ from sklearn.base import clone
 
 from ..._data.numerics import column_dots, conjugate_gradient
 from ..._sklearn import take
-from .._batch import BatchedBank, differs_only_in
+from .._batched import BatchedBank
+from .._linear_models import differs_only_in
 from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, damped, damping
 from ._sums import GlmPart
 

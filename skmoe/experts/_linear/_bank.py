@@ -9,7 +9,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.validation import validate_data
 
 from ..._data.numerics import conjugate_gradient, invert_regular, solve_normal_equations
-from .._batch import BatchedBank, differs_only_in
+from .._batched import BatchedBank
+from .._linear_models import differs_only_in
 from ._sums import LinearPart, LinearState
 
 #: From so many columns on, the products of all columns cost more than all else in an iteration:

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
 from ...em import _multinomial
-from .._batch import BatchedBank, differs_only_in
-from .._penalty import l2_strength
+from .._batched import BatchedBank
+from .._linear_models import differs_only_in, l2_strength
 from ._sums import LogisticPart
 
 _FREE = ("C", "penalty", "tol", "max_iter", "solver", "random_state", "n_jobs", "verbose")

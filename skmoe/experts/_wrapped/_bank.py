@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from ..._data.weighted_fit import is_rigid
+from ..._data.pipelines import is_rigid
 from ..._errors import naming
 from ...em._protocols import ExpertBank
-from .._penalty import fitted_penalty, fitted_products
+from .._linear_models import fitted_penalty, fitted_products
 from ._cross_fitting import FitTask, InSample
 
 

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
-from ..._data.pipelines import own_log_density
-from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows, is_rigid, weight_parameter
+from ..._data.pipelines import is_rigid, own_log_density, weight_parameter
+from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows
 from ..._errors import naming
 from ..._sklearn import take
 from ._schedule import Growing, Whole, schedule_of

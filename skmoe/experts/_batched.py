@@ -1,4 +1,4 @@
-"""What all batches of experts share, and how an estimator that a batch can solve is recognised."""
+"""What all batches of experts share."""
 
 from abc import abstractmethod
 
@@ -30,13 +30,3 @@ class BatchedBank(ExpertBank):
     def of(cls, template, view, target, n_experts, law):
         """Return the bank of `n_experts` clones of `template`, for an M-step under a law."""
         return cls(template, view, target, n_experts)
-
-
-def differs_only_in(estimator, names):
-    """Tell whether all parameters but those named have their default values."""
-    defaults = type(estimator)().get_params(deep=False)
-    given = estimator.get_params(deep=False)
-    return all(
-        name in names or value is default or (type(value) is type(default) and value == default)
-        for (name, value), default in zip(given.items(), defaults.values(), strict=True)
-    )

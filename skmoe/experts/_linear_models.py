@@ -1,8 +1,33 @@
-"""What is known of the objective of scikit-learn's own linear estimators."""
+"""scikit-learn's own linear models: their parameters, penalties, and how they are recognised."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import (
+    GammaRegressor,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
 from sklearn.pipeline import Pipeline
+
+from .._data.pipelines import last_step
+
+
+def count_parameters(estimator):
+    """Number of free parameters of a fitted expert, or NaN where it is not known.
+
+    Coefficients and intercepts of linear models, whatever their penalty; one class of
+    a multinomial logistic regression is the reference of the others. Any other expert
+    may say itself, as gates do: ``n_parameters_``.
+    """
+    estimator = last_step(estimator)
+    if isinstance(estimator, (LinearRegression, Ridge, PoissonRegressor, GammaRegressor)):
+        outputs = 1 if estimator.coef_.ndim == 1 else len(estimator.coef_)
+        return estimator.coef_.size + (outputs if estimator.fit_intercept else 0)
+    if isinstance(estimator, LogisticRegression):
+        n_classes, n_features = len(estimator.classes_), estimator.coef_.shape[1]
+        return (n_classes - 1) * (n_features + bool(estimator.fit_intercept))
+    return getattr(estimator, "n_parameters_", float("nan"))
 
 
 def fitted_penalty(estimator):
@@ -70,3 +95,13 @@ def l2_strength(estimator):
     if penalty == "deprecated" and getattr(estimator, "l1_ratio", 0.0) not in (0, None):
         return 0.0
     return 1.0 / estimator.C if penalty in ("l2", "deprecated") else 0.0
+
+
+def differs_only_in(estimator, names):
+    """Tell whether all parameters but those named have their default values."""
+    defaults = type(estimator)().get_params(deep=False)
+    given = estimator.get_params(deep=False)
+    return all(
+        name in names or value is default or (type(value) is type(default) and value == default)
+        for (name, value), default in zip(given.items(), defaults.values(), strict=True)
+    )
