@@ -1,4 +1,4 @@
-"""A gate with a crooked border: softmax, and a neural network."""
+"""A gate with a curved border: softmax, and a neural network."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Two lines through each other: the gate knows shares only, responsibilities know the line."""
+"""Two crossing lines: the gate gives shares only, responsibilities separate the lines."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The climb of the best start, and where the others ended."""
+"""The objective of the best start, and where the others ended."""
 
 from skmoe import MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression

@@ -1,4 +1,4 @@
-"""Who handles what, over one column and over two."""
+"""The gate over one column and over two."""
 
 import matplotlib.pyplot as plt
 

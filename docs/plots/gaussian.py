@@ -1,4 +1,4 @@
-"""One regime inside another: the softmax gate cannot close a curve, the Gaussian gate can."""
+"""One regime inside another: borders of the Gaussian gate can be closed curves."""
 
 import matplotlib.pyplot as plt
 import numpy as np

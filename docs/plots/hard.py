@@ -1,4 +1,4 @@
-"""Hard and soft mixtures where regimes are apart, and where one gradually gives way."""
+"""Hard and soft mixtures where regimes are separated, and where one gradually replaces another."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from skmoe import MixtureOfExpertsRegressor
 rng = np.random.default_rng(0)
 
 
-def apart(n):
+def separated(n):
     x = rng.uniform(-3, 3, size=n)
     return x[:, None], np.abs(x) + 0.15 * rng.standard_normal(n)
 
@@ -21,7 +21,7 @@ def gradual(n):
 
 grid = np.linspace(-3, 3, 1000)[:, None]
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-for ax, draw in zip(axes, (apart, gradual), strict=True):
+for ax, draw in zip(axes, (separated, gradual), strict=True):
     X, y = draw(400)
     new_X, new_y = draw(2000)
     ax.scatter(X, y, s=5, color="0.75")
@@ -35,7 +35,7 @@ for ax, draw in zip(axes, (apart, gradual), strict=True):
     soft = MixtureOfExpertsRegressor(n_experts=2, random_state=0).fit(X, y)
     hard = MixtureOfExpertsRegressor(n_experts=2, top_k=1, random_state=0).fit(X, y)
     show(soft, "soft", "C0-")
-    show(hard, "fitted hard", "C1-")
-    show(soft.set_params(top_k=1), "soft, read hard", "k:")
+    show(hard, "hard fit", "C1-")
+    show(soft.set_params(top_k=1), "soft fit, top_k=1", "k:")
     ax.set(title=draw.__name__, xlabel="x", ylabel="y")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))

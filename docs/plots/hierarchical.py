@@ -1,4 +1,4 @@
-"""Cuts within cuts: what a flat softmax gate and a tree of two levels make of them."""
+"""Regimes within regimes: a flat softmax gate and a tree of two levels."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ slopes = np.array([[4, 0], [0, 4], [-4, 0], [0, -4]])
 
 def nested(n):
     X = rng.uniform(-1, 1, size=(n, 2))
-    # The left half is cut low, the right half high.
+    # The left half is split low, the right half high.
     cell = np.where(X[:, 0] < 0, X[:, 1] > -0.5, 2 + (X[:, 1] > 0.5)).astype(int)
     return X, (X * slopes[cell]).sum(axis=1) + 0.1 * rng.standard_normal(n)
 

@@ -1,4 +1,4 @@
-"""A smooth curve from four lines, and the gate that blends them."""
+"""A smooth curve from four lines, and the gate that weights them."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Shares of six experts on two lines, with and without a prior against starving."""
+"""Shares of six experts on two lines, with and without a prior on usage."""
 
 import matplotlib.pyplot as plt
 import numpy as np

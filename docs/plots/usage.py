@@ -1,4 +1,4 @@
-"""Shares, spreads and entropies: regimes that x tells apart, and regimes that it does not."""
+"""Shares, ranges and entropies: regimes that x separates, and regimes that it does not."""
 
 import matplotlib.pyplot as plt
 

@@ -1,15 +1,15 @@
 """
-Classification: boundaries that change with the place
-=====================================================
+Classification: boundaries that depend on the region
+====================================================
 
-Three experts each draw labels by their own straight boundary, and the place in the plane decides
-whose boundary counts. No single line separates such classes; a mixture of logistic experts can.
+Each of three experts draws labels by its own linear boundary, and the region of the plane
+determines the expert. No single line separates such classes; a mixture of logistic experts does.
 """
 
 # %%
 # The data
 # --------
-# They come from a true mixture, whose parameters are returned as well.
+# The data come from a known mixture, whose parameters are returned as well.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,8 +25,8 @@ print(f"rows per class: {np.bincount(y)}, rows per true expert: {np.bincount(tru
 # %%
 # Fit and compare
 # ---------------
-# Besides the accuracy, the log-score: the mean log probability given to the true class of rows
-# that the model has not seen. Both are better when higher.
+# Two scores are compared: the accuracy, and the log-score, the mean log probability of the true
+# class of rows that the model has not seen. Both are better when higher.
 
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -43,9 +43,9 @@ for model in (mixture, LogisticRegression(), HistGradientBoostingClassifier(rand
     )
 
 # %%
-# Who handles what
-# ----------------
-# The order of experts means nothing, so each one is matched with the true expert whose rows it
+# Which expert handles which rows
+# -------------------------------
+# The order of experts has no meaning, so each one is matched with the true expert whose rows it
 # handles most.
 
 mixture.fit(X, y)
@@ -60,10 +60,10 @@ for k in range(mixture.n_experts_):
     )
 
 # %%
-# A picture
-# ---------
-# Left: the probability of class 1. Right: which expert the gate trusts most, paler where it is
-# less sure.
+# A figure
+# --------
+# Left: the probability of class 1. Right: the most probable expert by the gate, paler where its
+# probability is lower.
 
 side = np.linspace(-3, 3, 200)
 grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)

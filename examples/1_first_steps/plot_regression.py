@@ -1,15 +1,16 @@
 """
-Regression: a curve made of lines
-=================================
+Regression: a piecewise linear curve
+====================================
 
-One feature, three regimes: the target rises, jumps, and falls again, and it is far noisier on the
-right. A mixture of linear experts finds the regimes, the line of each and the noise of each.
+The table has one feature and three regimes: the target rises, jumps, and falls again, and it is far
+noisier on the right. A mixture of linear experts finds the regimes, and the line and the noise of
+each.
 """
 
 # %%
 # The data
 # --------
-# Which regime a row comes from is not written anywhere in the table.
+# No column contains the regime of a row.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +26,7 @@ X = x[:, np.newaxis]
 # %%
 # Fit and compare
 # ---------------
-# The mixture is a regressor like any other: `cross_val_score` takes it as it is.
+# The mixture is a regressor like any other, so `cross_val_score` accepts it.
 
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
@@ -40,10 +41,10 @@ for model in (mixture, Ridge(), HistGradientBoostingRegressor(random_state=0)):
     print(f"{type(model).__name__:<30} RMSE {-scores.mean():.3f}")
 
 # %%
-# Who handles what
-# ----------------
-# `expert_usage_` is the share of the rows, `dispersion_` the standard deviation around the
-# expert's line in units of y. Each expert is a fitted scikit-learn estimator.
+# Which expert handles which rows
+# -------------------------------
+# `expert_usage_` is the share of the rows, `dispersion_` the standard deviation around the expert's
+# line in the units of y. Each expert is a fitted scikit-learn estimator.
 
 mixture.fit(X, y)
 print(f"EM took {mixture.n_iter_} iterations: {mixture.stop_reason_}")
@@ -55,10 +56,11 @@ for k in np.argsort(X[:, 0] @ mixture.gate_proba(X) / mixture.expert_usage_):
     )
 
 # %%
-# A picture
-# ---------
+# A figure
+# --------
 # Above: the rows in the colour of the expert most responsible for them, the line of each expert
-# where the gate trusts it, and one standard deviation around the mixture. Below: the gate.
+# where the gate gives it probability, and one standard deviation around the mixture. Below: the
+# gate.
 
 grid = np.linspace(0, 10, 500)[:, np.newaxis]
 mean, std = mixture.predict(grid, return_std=True)

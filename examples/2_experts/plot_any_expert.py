@@ -2,15 +2,15 @@
 Any estimator as an expert
 ==========================
 
-What a building uses in a day depends on the weather in three ways: heating when it is cold,
-nothing in between, cooling in steps when it is hot. The table has a text column, so experts are
-pipelines; and as the regimes differ in kind, so may the experts.
+The energy that a building uses in a day depends on the weather in three ways: heating when it is
+cold, nothing in between, cooling in steps when it is hot. The table has a text column, so the
+experts are pipelines. The regimes differ in kind, so the experts may differ too.
 """
 
 # %%
 # The data
 # --------
-# The text column matters only while heating: insulation says how fast the heat is lost.
+# The text column matters only while heating: the insulation determines how fast heat is lost.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,8 +33,8 @@ y = 5 + heating + cooling + np.where(heating > 0, 1.0, 0.3) * rng.normal(size=n)
 # %%
 # One pipeline, cloned
 # --------------------
-# The experts see all columns; the gate sees the temperature alone, as it is told by name. Every
-# part can be searched: the number of experts, the penalty of the gate, and what is in a pipeline.
+# The experts see all columns; the gate sees only the temperature, selected by name. Every part can
+# be searched: the number of experts, the penalty of the gate, and the steps of a pipeline.
 
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import Ridge
@@ -65,10 +65,10 @@ print("best:", search.best_params_, f"RMSE {-search.best_score_:.3f}")
 # %%
 # Experts of different kinds
 # --------------------------
-# A list of names and estimators: a linear model, a constant for where nothing matters, a small tree
-# for the steps. Parameters are reached by name, as in `VotingRegressor`. Such experts cannot stand
-# in for each other, so it matters who starts where: a rough guess, given as starting
-# responsibilities, replaces many random starts.
+# The experts are a list of names and estimators: a linear model, a constant for the mild days, and
+# a small tree for the steps. Parameters are set by name, as in `VotingRegressor`. Such experts
+# cannot exchange their roles, so the initial division of the rows matters: a rough guess, given as
+# initial responsibilities, replaces many random starts.
 
 from sklearn.dummy import DummyRegressor
 from sklearn.metrics import root_mean_squared_error
@@ -91,9 +91,9 @@ for name, model in {"mixture": mixed, "linear alone": linear, "tree alone": tree
     print(f"{name:<13} RMSE {root_mean_squared_error(y_test, prediction):.3f}")
 
 # %%
-# Who handles what
-# ----------------
-# Below, the tree has taken over exactly where the steps begin.
+# Which expert handles which rows
+# -------------------------------
+# The lower figure shows that the tree takes over exactly where the steps begin.
 
 for name, share, spread in zip(
     mixed.named_experts_, mixed.expert_usage_, mixed.dispersion_, strict=True

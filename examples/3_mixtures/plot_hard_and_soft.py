@@ -1,17 +1,17 @@
 """
-Hard and soft: when may a row have one expert only?
-===================================================
+Hard and soft mixtures
+======================
 
-In a soft mixture every expert answers for every row, weighted by the gate. With ``top_k=1`` each
-row has one expert. That is cheaper and easier to explain. Whether it is also as good depends on
-the table: on whether its regimes lie apart.
+In a soft mixture every expert contributes to every row, weighted by the gate. With ``top_k=1`` each
+row has one expert. A hard mixture is cheaper and easier to explain. It is also as good if the
+regimes of the table are well separated.
 """
 
 # %%
 # Two tables
 # ----------
-# The irises are of three species, one of them far from the others: here a petal's length is
-# predicted from the other measurements. The patients of the diabetes table are of no such groups.
+# The irises belong to three species, one of them far from the others; here the length of a petal is
+# predicted from the other measurements. The patients of the diabetes table form no such groups.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,11 +22,11 @@ diabetes_X, diabetes_y = load_diabetes(return_X_y=True, scaled=False)
 tables = {"iris": (iris[:, [0, 1, 3]], iris[:, 2]), "diabetes": (diabetes_X, diabetes_y)}
 
 # %%
-# Fit soft or hard, read soft or hard
-# -----------------------------------
-# ``top_k`` counts twice: in ``fit``, and again at prediction. So a soft fit can be read softly or
-# hard, and a hard fit is read hard. The log-score is the mean log-density of rows that the model
-# has not seen; higher is better.
+# Soft or hard in training and prediction
+# ---------------------------------------
+# ``top_k`` acts in ``fit``, and again at prediction. So a soft fit can predict as a soft or as a
+# hard mixture, and a hard fit predicts as a hard one. The log-score is the mean log-density of rows
+# that the model has not seen; higher is better.
 
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
@@ -35,15 +35,15 @@ from sklearn.model_selection import KFold
 
 from skmoe import MixtureOfExpertsRegressor
 
-WAYS = {"soft": (None, None), "soft, read hard": (None, 1), "hard": (1, 1)}
+TOP_K = {"soft": (None, None), "soft, then hard": (None, 1), "hard": (1, 1)}
 
 
-def cross_validated(model, X, y, fitted, read):
-    """Mean over folds of error, log-score, spread of the experts and EM iterations."""
+def cross_validated(model, X, y, in_fit, in_predict):
+    """Mean over folds of error, log-score, dispersion of the experts and EM iterations."""
     values = []
     for train, test in KFold(5, shuffle=True, random_state=0).split(X):
-        fold = clone(model).set_params(top_k=fitted).fit(X[train], y[train])
-        fold.set_params(top_k=read)
+        fold = clone(model).set_params(top_k=in_fit).fit(X[train], y[train])
+        fold.set_params(top_k=in_predict)
         error = root_mean_squared_error(y[test], fold.predict(X[test]))
         score = fold.score_samples(X[test], y[test]).mean()
         values.append([error, score, fold.expert_usage_ @ fold.dispersion_, fold.n_iter_])
@@ -51,28 +51,29 @@ def cross_validated(model, X, y, fitted, read):
 
 
 model = MixtureOfExpertsRegressor(Ridge(), n_experts=2, tol=1e-4, random_state=0)
-for name, (X, y) in tables.items():
-    print(f"{name}, {len(X)} rows")
-    for way, (fitted, read) in WAYS.items():
-        error, score, spread, n_iter = cross_validated(model, X, y, fitted, read)
+for table, (X, y) in tables.items():
+    print(f"{table}, {len(X)} rows")
+    for name, top_k in TOP_K.items():
+        error, score, dispersion, n_iter = cross_validated(model, X, y, *top_k)
         print(
-            f"  {way:<16} RMSE {error:7.3f}   log-score {score:6.2f}   "
-            f"spread of experts {spread:6.3f}   iterations {n_iter:3.0f}"
+            f"  {name:<16} RMSE {error:7.3f}   log-score {score:6.2f}   "
+            f"dispersion of experts {dispersion:6.3f}   iterations {n_iter:3.0f}"
         )
 
 # %%
-# What to make of it
-# ------------------
-# Where regimes are apart, nothing is lost, and a hard fit needs far fewer iterations. Where they
-# are not, a hard fit splits the rows by their errors: each expert keeps the rows that it happens to
-# explain, its spread comes out too small, and the gate cannot tell from x who will be right. RMSE
-# and log-score of new rows both say so. Reading a soft fit hard is the milder mistake there.
+# Interpretation
+# --------------
+# Where regimes are well separated, a hard fit is as good and needs far fewer iterations. Where they
+# are not, a hard fit divides the rows by their errors: each expert keeps the rows that it happens
+# to explain, its dispersion is too small, and the gate cannot predict from x which expert is
+# better. RMSE and log-score of new rows both show this. A soft fit with hard prediction loses less
+# there.
 
 # %%
-# How sure the gate is
-# --------------------
-# ``gate_entropy_`` of a soft fit tells beforehand, without new rows: it is near zero where each row
-# has one expert anyway, and ``log(2)`` where the gate knows nothing.
+# The entropy of the gate
+# -----------------------
+# ``gate_entropy_`` of a soft fit indicates the case without new rows: it is near zero where each
+# row has one expert anyway, and ``log(2)`` where the gate is uniform.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True, layout="constrained")
 for ax, (name, (X, y)) in zip(axes, tables.items(), strict=True):
@@ -80,6 +81,6 @@ for ax, (name, (X, y)) in zip(axes, tables.items(), strict=True):
     print(f"{name}: gate_entropy_ {model.gate_entropy_:.3f} of at most {np.log(2):.3f}")
     trust = model.gate_proba(X).max(axis=1)
     ax.hist(trust, bins=np.linspace(0.5, 1, 21), weights=np.full(len(X), 1 / len(X)))
-    ax.set(title=f"{name}: entropy {model.gate_entropy_:.2f}", xlabel="gate of the best expert")
+    ax.set(title=f"{name}: entropy {model.gate_entropy_:.2f}", xlabel="largest gate probability")
 axes[0].set_ylabel("share of the rows")
 plt.show()

@@ -1,16 +1,16 @@
 """
-A tree of gates reads digits
-============================
+A tree of gates for digits
+==========================
 
-A hierarchical mixture asks a short series of questions: the root parts the rows in two, each node
-below parts its own again, and a logistic regression at every leaf names the digit.
+A hierarchical mixture divides the rows step by step: the root divides them in two, each node below
+divides its own part again, and a logistic regression at every leaf predicts the digit.
 """
 
 # %%
 # The data
 # --------
-# Small pictures of handwritten digits, scaled to between 0 and 1; and the same by their first ten
-# principal components, where there is less for a linear model to work with.
+# The data are small images of handwritten digits, scaled to between 0 and 1. A second version has
+# only their first ten principal components, which contain less information for a linear model.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,10 +23,10 @@ X, y = digits.data / 16, digits.target
 # %%
 # Compare
 # -------
-# Does the tree pay? By accuracy and by log-score (mean log probability of the true class of rows
-# that the model has not seen), against one logistic regression with the same penalty, and against
-# a flat gate with as many experts. A gate on many pixels needs a firm penalty, one on a few
-# components a lighter one.
+# The tree is compared by accuracy and by log-score (mean log probability of the true class of rows
+# that the model has not seen), with one logistic regression with the same penalty, and with a flat
+# gate with as many experts. A gate on many pixels needs a strong penalty, one on a few components a
+# weaker one.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_validate
@@ -60,15 +60,15 @@ for columns, before, alpha in (("64 pixels", "passthrough", 30), ("10 components
         )
 
 # %%
-# On the pixels one logistic regression is all that these digits need: the mixtures are no more
-# accurate, their log-score is lower, and they take many times as long. On the components one linear
-# model is too little, and there several help. Tree and flat gate are close; what the tree adds is
-# that it can be read.
+# On the pixels one logistic regression is sufficient: the mixtures are no more accurate, their
+# log-score is lower, and they take many times as long. On the components one linear model is too
+# simple, and several are better. Tree and flat gate are close; the advantage of the tree is that it
+# can be interpreted.
 
 # %%
-# The tree in words
-# -----------------
-# Each node names the pixels that it splits on most, each expert has its share of the rows.
+# The tree as text
+# ----------------
+# Each node shows the pixels with the largest weights, and each expert its share of the rows.
 
 from skmoe.inspection import GateTreeDisplay, export_gate_text
 
@@ -78,7 +78,7 @@ names = digits.feature_names
 print(export_gate_text(tree, feature_names=names, max_features=2))
 
 # %%
-# Which digits go to which expert.
+# The table shows the digits of each expert.
 
 print("\ndigit   " + " ".join(f"{k:4d}" for k in range(10)))
 handled = tree.apply(X)
@@ -86,9 +86,9 @@ for k, name in enumerate(tree.named_experts_):
     print(name, *(f"{count:4d}" for count in np.bincount(y[handled == k], minlength=10)))
 
 # %%
-# The tree as a picture
-# ---------------------
-# Lines are as wide as the share of the rows that pass along them.
+# The tree as a figure
+# --------------------
+# The width of a line is the share of the rows that pass along it.
 
 GateTreeDisplay.from_estimator(tree, feature_names=names, max_features=2)
 plt.show()

@@ -1,17 +1,17 @@
 """
-Sixteen forests, of which a few answer
-======================================
+Sixteen forests, of which a few are evaluated
+=============================================
 
-Prediction by a mixture costs as much as all its experts together, unless only those that the gate
-finds most probable are asked. ``top_k`` says how many; it is read again at every prediction.
+Prediction by a mixture costs as much as all its experts together, unless only the most probable
+experts are evaluated. ``top_k`` is their number, and can be changed at every prediction.
 """
 
 # %%
 # The data
 # --------
-# Handwritten digits. Errors are measured on rows that were held out, as they are. Those are too few
-# to time anything by: times are taken on many rows drawn from them with replacement, with a
-# little jitter. Such rows say nothing about accuracy and are not used for it.
+# The data are handwritten digits. Errors are measured on the rows held out. These are too few to
+# measure times: times are taken on many rows drawn from them with replacement, with a little noise.
+# Such rows contain no information on accuracy and are not used for it.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +28,7 @@ many = drawn + rng.normal(scale=0.1, size=drawn.shape)
 # %%
 # Fit
 # ---
-# A soft fit, with sixteen small forests as experts.
+# The fit is soft, with sixteen small forests as experts.
 
 from time import perf_counter
 
@@ -47,9 +47,9 @@ print("shares of the experts:", *(f"{share:.2f}" for share in np.sort(mixture.ex
 print(f"one such forest alone: error {1 - forest.fit(X_train, y_train).score(X_test, y_test):.3f}")
 
 # %%
-# Predict with fewer and fewer
-# ----------------------------
-# The fit stays the same; only ``top_k`` changes. The best of three times is taken.
+# Predict with fewer experts
+# --------------------------
+# The fit stays the same; only ``top_k`` changes. The shortest of three times is used.
 
 
 def seconds():
@@ -58,9 +58,9 @@ def seconds():
     return perf_counter() - start
 
 
-answering = [None, 8, 4, 2, 1]
+evaluated = [None, 8, 4, 2, 1]
 times, errors, scores = [], [], []
-for top_k in answering:
+for top_k in evaluated:
     mixture.set_params(top_k=top_k)
     times.append(min(seconds() for _ in range(3)))
     errors.append(1 - mixture.score(X_test, y_test))
@@ -71,17 +71,17 @@ for top_k in answering:
     )
 
 # %%
-# The error hardly moves, while time falls with every expert that is not asked. It does not fall all
-# the way to a sixteenth: the gate answers for every row in any case, and each forest still has to
-# be called. The log-score warns: a forest trained on few kinds of digits gives the others no chance
-# at all, and the fewer answer, the more often the true digit is among those. Who needs
-# probabilities, and not labels only, asks more of them.
+# The error hardly changes, while time falls with every expert that is not evaluated. It does not
+# fall to a sixteenth: the gate is evaluated for every row in any case, and each forest still has to
+# be called. The log-score shows a disadvantage: a forest trained on few kinds of digits gives the
+# others a probability of zero, and the fewer forests are evaluated, the more often the true digit
+# is among those. If you need probabilities, and not labels only, use a larger ``top_k``.
 
 # %%
-# A picture
-# ---------
+# A figure
+# --------
 
-labels = ["all" if top_k is None else str(top_k) for top_k in answering]
+labels = ["all" if top_k is None else str(top_k) for top_k in evaluated]
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
 left.bar(labels, times)
 left.set(xlabel="top_k", ylabel=f"seconds for {len(many)} rows")

@@ -2,14 +2,16 @@
 Rows that belong together
 =========================
 
-Ten measurements of one person are made by one kind of person. With ``groups`` all rows of a group
-share their latent expert, and ten rows tell what one does not.
+Each person belongs to one of two kinds, and all ten measurements of a person come from the expert
+of that kind. With ``groups`` all rows of a group share their latent expert, and ten rows identify
+the kind where one does not.
 """
 
 # %%
 # Two kinds of people
 # -------------------
-# Some respond to a dose, others the other way round. The noise hides it in a single measurement.
+# The effect grows with the dose for some people, and falls for others. In a single measurement the
+# noise hides the difference.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,14 +27,14 @@ effect = np.where(kind[person], 1.0, -1.0) * dose[:, 0] + rng.normal(scale=2.0, 
 # %%
 # With and without groups
 # -----------------------
-# Nothing in a row's own columns tells the kinds apart, so the gate is constant. The share of people
-# whose kind is found, by the responsibilities of their rows:
+# The columns of a row do not separate the kinds, so the gate is constant. The score is the share of
+# people whose kind is found, by the responsibilities of their rows:
 
 model = MixtureOfExpertsRegressor(n_experts=2, gate="constant", random_state=0)
 
 
 def found(resp):
-    """Share of people whose kind is told right, whatever the experts are called."""
+    """Share of people whose kind is correct, for the better order of the experts."""
     right = np.mean((resp[:, 0] > 0.5) == kind)
     return max(right, 1 - right)
 
@@ -44,8 +46,8 @@ together = model.fit(dose, effect, groups=person)
 by_person = together.responsibilities(dose, effect, groups=person)[::10]
 slopes_together = [float(expert.coef_[0]) for expert in together.experts_]
 
-print(f"one expert a row:    {found(by_row[::10]):.0%} right, slopes {np.round(slopes_alone, 2)}")
-print(f"one expert a person: {found(by_person):.0%} right, slopes {np.round(slopes_together, 2)}")
+print(f"expert per row:    {found(by_row[::10]):.0%} correct, slopes {np.round(slopes_alone, 2)}")
+print(f"expert per person: {found(by_person):.0%} correct, slopes {np.round(slopes_together, 2)}")
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")

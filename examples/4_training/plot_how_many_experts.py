@@ -2,14 +2,14 @@
 How many experts?
 =================
 
-Too few experts miss a regime, too many split one for nothing. ``n_experts="auto"`` grows a mixture
-from one expert and stops when another no longer pays.
+Too few experts miss a regime, and too many split one without need. ``n_experts="auto"`` adds
+experts one by one and stops when another one no longer improves the criterion.
 """
 
 # %%
 # Three regimes
 # -------------
-# The table was made by three linear experts behind a softmax gate. One linear fit sees a cloud.
+# Three linear experts and a softmax gate generated the table. A single linear model fits it poorly.
 
 import matplotlib.pyplot as plt
 
@@ -29,8 +29,9 @@ right.set_title("what every size reached")
 # %%
 # The path
 # --------
-# Each size begins as the last one with one expert cut in two; its gate and the others are kept. The
-# criterion is BIC, for linear experts have parameters that can be counted.
+# Each size begins with the previous mixture, in which one expert is split in two; its gate and the
+# other experts are kept. The criterion is BIC, because the parameters of linear experts can be
+# counted.
 
 for step in model.path_:
     print(
@@ -39,8 +40,8 @@ for step in model.path_:
     )
 
 # %%
-# Trees have no such number. Sizes are then judged by rows that were held out, and by answers about
-# rows that a tree has not seen.
+# The parameters of trees cannot be counted. Sizes are then compared on rows held out, and trees are
+# cross-fitted.
 
 from sklearn.datasets import load_diabetes
 from sklearn.tree import DecisionTreeRegressor

@@ -2,16 +2,16 @@
 A pool of experts that do not specialise
 ========================================
 
-Stacking weighs its members the same in every row. A mixture with ``specialize=False`` fits each
-member once, like stacking, but its weights depend on x, and so do its errors: it says how sure it
-is.
+Stacking gives its members the same weights in every row. A mixture with ``specialize=False`` fits
+each member once, like stacking, but its weights depend on x, and so do its errors: it gives a
+standard deviation for every prediction.
 """
 
 # %%
 # Members and pool
 # ----------------
-# Answers about the training rows are out of fold, out of bag for the forest. With two scales each,
-# a member may be trusted closely in one region and loosely in another.
+# Predictions of the training rows are out of fold, and out of bag for the forest. With two
+# dispersions each, a member may have small errors in one region and large ones in another.
 
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -40,17 +40,17 @@ pool = MixtureOfExpertsRegressor(
 ).fit(X_train, y_train)
 
 # %%
-# Who handles what
-# ----------------
-# Components that share a member carry its name and a number.
+# Which expert handles which rows
+# -------------------------------
+# Components that share a member have its name and a number.
 
-for name, share, spread in zip(
+for name, share, dispersion in zip(
     pool.named_experts_, pool.expert_usage_, pool.dispersion_, strict=True
 ):
-    print(f"{name:10s} share {share:.2f}, spread {spread:5.1f}")
+    print(f"{name:10s} share {share:.2f}, dispersion {dispersion:5.1f}")
 
 # %%
-# As a predictor it is about as good as stacking; it also has a spread for every row.
+# Its RMSE is about that of stacking, and it also gives a standard deviation for every row.
 
 stack = StackingRegressor(members).fit(X_train, y_train)
 for name, model in {"pool": pool, "stacking": stack}.items():
@@ -63,5 +63,5 @@ order = np.argsort(std)
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.errorbar(np.arange(len(order)), (y_test - mean)[order], yerr=std[order], fmt=".", lw=0.5)
 ax.axhline(0, color="black", lw=0.8)
-ax.set(xlabel="test rows, from sure to unsure", ylabel="error, and one standard deviation")
+ax.set(xlabel="test rows, by standard deviation", ylabel="error, and one standard deviation")
 plt.show()

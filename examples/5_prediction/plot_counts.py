@@ -2,15 +2,16 @@
 Counts and positive amounts
 ===========================
 
-Least squares take every row for as exact as any other. Counts are not: where few are expected
-few scatter. The Poisson law knows that, and the gamma law knows it of positive amounts.
+Least squares assumes the same variance for every row. Counts are different: where their mean is
+small, their variance is small too. The Poisson law has this property, and the gamma law a similar
+one for positive amounts.
 """
 
 # %%
 # Arrivals by the hour
 # --------------------
-# They rise before noon and fall after it, each at a constant rate: two straight lines on the
-# logarithmic scale, and a gate that hands over at noon.
+# The mean number of arrivals rises before noon and falls after it, each at a constant rate: two
+# straight lines on the logarithmic scale, and a gate that changes between them at noon.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +24,8 @@ expected = np.exp(np.where(hour[:, 0] < 12, -2 + 0.5 * hour[:, 0], 7 - 0.25 * ho
 arrivals = rng.poisson(expected)
 
 # %%
-# Both mixtures have the same gate. The score is the deviance of their predictions from the counts
-# that are expected: rows with small means count as much as their scatter lets them.
+# Both mixtures have the same gate. The error is the mean squared difference from the expected
+# counts, in units of their variance, so that rows with small means have the same influence.
 
 grid = np.linspace(0, 24, 200)[:, None]
 counted = MixtureOfExpertsRegressor(n_experts=2, response="poisson", random_state=0)
@@ -36,10 +37,11 @@ for name, model in [("Poisson law", counted), ("Gaussian law", squared)]:
     print(f"{name}: mean error {error:.2f} variances, lowest prediction {lowest:.2f}")
 
 # %%
-# What was paid
-# -------------
-# Amounts scatter in proportion to their size. Two kinds of customers cannot be told apart by x, so
-# the gate is constant; their coefficients of variation are the roots of the dispersions.
+# Amounts paid
+# ------------
+# The standard deviation of amounts is proportional to their mean. x does not separate the two kinds
+# of customers, so the gate is constant. The coefficients of variation are the square roots of the
+# dispersions.
 
 size = rng.uniform(0, 3, size=(400, 1))
 frequent = rng.random(400) < 0.5
@@ -61,8 +63,8 @@ left.plot(grid[:, 0], squared.predict(grid), "--", label="Gaussian law")
 left.set(xlabel="hour", ylabel="arrivals", title="mean and standard deviation")
 left.legend()
 
-belongs = amounts.responsibilities(size, paid)[:, 0]
-right.scatter(size[:, 0], paid, s=8, c=belongs, cmap="coolwarm")
+responsible = amounts.responsibilities(size, paid)[:, 0]
+right.scatter(size[:, 0], paid, s=8, c=responsible, cmap="coolwarm")
 line = np.linspace(0, 3, 50)[:, None]
 for expert, variation in zip(amounts.experts_, np.sqrt(amounts.dispersion_), strict=True):
     center = expert.predict(line)

@@ -1,15 +1,16 @@
 """
-Pictures of a mixture
-=====================
+Figures of a mixture
+====================
 
-How EM climbed, who handles what, how much each expert is used, and what the model says about y.
+Four displays show the progress of EM, which expert handles which rows, how much each expert is
+used, and the predicted distribution of y.
 """
 
 # %%
 # A table with text in it
 # -----------------------
-# Wages of three kinds of shops. What a year of experience is worth depends on the kind, on the
-# years themselves, and a little on chance.
+# The table contains wages in three kinds of shops. The effect of a year of experience depends on
+# the kind, on the number of years, and a little on chance.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,16 +52,16 @@ model = MixtureOfExpertsRegressor(
 print(f"R2 {model.score(X, wage):.2f} after {model.n_iter_} iterations: {model.stop_reason_}")
 
 # %%
-# How EM climbed
+# Progress of EM
 # --------------
-# The line is the start that won. Of the others it is known where they ended.
+# The line is the objective of the best start. For the other starts, points show where they ended.
 
 ConvergenceDisplay.from_estimator(model)
 
 # %%
-# Who handles what
-# ----------------
-# Two numbers vary; the kind of shop stays at one value, in turn.
+# Which expert handles which rows
+# -------------------------------
+# Two numeric columns vary; the kind of shop is constant in each figure.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
 for ax, kind in zip(axes, ["bakery", "office"], strict=True):
@@ -73,16 +74,16 @@ for ax, kind in zip(axes, ["bakery", "office"], strict=True):
 # %%
 # How much each expert is used
 # ----------------------------
-# The gate knows x alone. With the wage as well, it is clearer which expert made a row.
+# The gate uses x alone. With the wage as well, the expert of a row is more certain.
 
 for y in (None, wage):
     display = ExpertUsageDisplay.from_estimator(model, X, y)
     print(f"experts that share a row: {np.exp(display.entropy_):.2f}")
 
 # %%
-# What the model says about y
+# Predicted distribution of y
 # ---------------------------
-# In a bakery of 24 people both regimes are possible.
+# In a bakery with 24 employees both regimes are possible.
 
 PredictiveDensityDisplay.from_estimator(
     model, X, "years", at={"staff": 24, "kind": "bakery"}, target_name="wage"

@@ -1,16 +1,16 @@
 """
-Intervals, and two answers where there are two
-==============================================
+Intervals and densities
+=======================
 
-An ensemble answers with a number, and a mixture with a distribution. Where y has two branches, the
-number lies between them, where y never is; where errors grow, so do the intervals.
+An ensemble predicts a number, and a mixture a distribution. Where y has two branches, the number is
+between them, where y never is. Where errors are larger, the intervals of a mixture are wider.
 """
 
 # %%
 # Two branches, and errors that grow
 # ----------------------------------
-# To the right of zero y goes up or down, and nothing in the table says which. To the left there is
-# one line, whose errors grow with the distance from zero.
+# To the right of zero y follows one of two lines, and no column determines which. To the left there
+# is one line, whose errors grow with the distance from zero.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,7 +36,8 @@ X_test, y_test = draw(1500, rng)
 # %%
 # Fit both
 # --------
-# The forest gets the spread of its errors out of bag, the same for all rows.
+# The intervals of the forest use the standard deviation of its out-of-bag errors, the same for all
+# rows.
 
 model = MixtureOfExpertsRegressor(n_experts=5, random_state=0).fit(X, y)
 forest = RandomForestRegressor(200, min_samples_leaf=20, oob_score=True, random_state=0).fit(X, y)
@@ -53,14 +54,14 @@ for name, ends in {"mixture": dist.interval(0.9), "forest": around}.items():
         f"{name:8s} 90% intervals cover {covered:.0%}; {left:.0%} where x < -2; "
         f"width just left of zero {np.diff(ends[close]).mean():.1f}"
     )
-print(f"log-score {log_score(y_test, dist):.2f} nats a row, CRPS {crps(y_test, dist):.2f}")
+print(f"log-score {log_score(y_test, dist):.2f} nats per row, CRPS {crps(y_test, dist):.2f}")
 
 # %%
-# Errors that grow within an expert
-# ---------------------------------
-# An expert whose dispersion is constant is too wide in one place and too narrow in another; the
-# model above spends two more experts on the left branch alone. Three are enough where dispersions
-# depend on x.
+# Dispersions that depend on x
+# ----------------------------
+# An expert with a constant dispersion is too wide in one place and too narrow in another; the model
+# above spends two additional experts on the left branch alone. Three experts are enough where
+# dispersions depend on x.
 
 for dispersion in ("constant", "linear"):
     law = Gaussian(dispersion=dispersion)
@@ -74,9 +75,9 @@ for dispersion in ("constant", "linear"):
     )
 
 # %%
-# What is most likely
-# -------------------
-# The mean of two branches is a value that y hardly takes. The mode is on one of them.
+# Mean and mode
+# -------------
+# The mean of two branches is a value that y hardly takes. The mode is on one of the branches.
 
 at = np.array([[2.0]])
 there = model.predict_dist(at)
@@ -84,10 +85,10 @@ for name, value in {"mean": there.mean(), "mode": there.mode()}.items():
     print(f"at x = 2 the {name} is {value[0]:5.2f}, of density {there.pdf(value)[0]:.3f}")
 
 # %%
-# One picture
-# -----------
-# Density of y for every x, intervals, and the forest's line. To the right, where in its predicted
-# distribution each test row lies: a flat histogram is what a model that is right has.
+# A figure
+# --------
+# Left: the density of y for every x, intervals, and the prediction of the forest. Right: the
+# predicted distribution function at y of each test row; the histogram of a correct model is flat.
 
 grid = np.linspace(-3, 3, 200)
 levels = np.linspace(-6, 6, 240)
@@ -113,7 +114,7 @@ plt.show()
 # %%
 # Draws
 # -----
-# A draw for each row is a table that the model could have seen.
+# A draw for each row gives a table that the model considers possible.
 
 drawn = dist.sample(1, random_state=0)[:, 0]
 for name, values in {"observed": y_test, "drawn": drawn}.items():

@@ -1,14 +1,14 @@
 """
-Experts that gross errors do not bend
-=====================================
+Robust experts
+==============
 
-A few rows that are far off draw a least-squares line to themselves. Under Student's law a row far
-from its expert counts little, and how heavy the tails are is learned from the table itself.
+A few rows with gross errors distort a least-squares line. Under Student's law a row far from its
+expert has a small weight, and the heaviness of the tails is estimated from the table itself.
 """
 
 # %%
-# Two lines, and one row in fifteen spoilt
-# ----------------------------------------
+# Two lines, and gross errors in one row of fifteen
+# -------------------------------------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,8 +20,8 @@ rng = np.random.default_rng(0)
 X = rng.uniform(-3, 3, size=(450, 1))
 truth = np.where(X[:, 0] < 0, -X[:, 0], 2 * X[:, 0])
 y = truth + rng.normal(scale=0.3, size=450)
-spoilt = np.arange(450) % 15 == 0
-y[spoilt] += rng.uniform(-25, 25, spoilt.sum())
+gross = np.arange(450) % 15 == 0
+y[gross] += rng.uniform(-25, 25, gross.sum())
 
 # %%
 # Three laws
@@ -37,15 +37,15 @@ for response in ("gaussian", "student_t", "laplace"):
     models[response] = model
 
 # %%
-# The degrees of freedom say that the tails are heavy; of a Gaussian they would be large.
+# The degrees of freedom indicate heavy tails; for Gaussian errors they would be large.
 
 print("degrees of freedom:", models["student_t"].response_.df_.round(2))
 
 # %%
-# What they say
-# -------------
-# On the left all three predictions, with the table cut off where errors are gross; on the right how
-# much a row counts for its expert, by its distance in units of the scale.
+# Predictions and weights
+# -----------------------
+# Left: all three predictions; the axis leaves out the gross errors. Right: the weight of a row for
+# its expert, by its distance in units of the scale.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
 left.plot(X[:, 0], y, ".", color="0.75", markersize=4)
@@ -60,17 +60,16 @@ df = models["student_t"].response_.df_.mean()
 right.plot(distance, np.ones_like(distance), styles["gaussian"], label="gaussian")
 right.plot(distance, (df + 1) / (df + distance**2), styles["student_t"], label="student_t")
 right.plot(distance, 1 / distance, styles["laplace"], label="laplace")
-right.set(
-    xlabel="error / scale", ylabel="working weight", ylim=(0, 2), title="how much a row counts"
-)
+right.set(xlabel="error / scale", ylabel="working weight", ylim=(0, 2), title="weight of a row")
 right.legend()
 plt.show()
 
 # %%
-# An interval that counts on gross errors
-# ---------------------------------------
-# Both laws claim 90 %. The Gaussian gives one expert to the spoilt rows and all that is near them,
-# and its intervals are too wide for the others; Student's law stays near what most rows do.
+# Intervals with gross errors
+# ---------------------------
+# Both laws give intervals of 90 %. The Gaussian one assigns one expert to the rows with gross
+# errors and to rows near them, and its intervals are too wide for the others; Student's law follows
+# the majority of the rows.
 
 for response in ("gaussian", "student_t"):
     low, high = models[response].predict_interval(grid).T

@@ -2,16 +2,16 @@
 Coefficients with standard errors
 =================================
 
-A mixture of linear experts can be read like a regression: a table of coefficients for each expert,
-another for the gate, all with standard errors.
+A mixture of linear experts can be interpreted like a regression: a table of coefficients for each
+expert, and another one for the gate, all with standard errors.
 """
 
 # %%
-# Two regressions, and who follows which
-# --------------------------------------
-# Diabetes: progression of the disease a year on, given body mass index, blood pressure and a blood
-# value (``s5``). Columns are scaled to a standard deviation of one, so that coefficients can be
-# compared.
+# Two regressions, and a gate
+# ---------------------------
+# The target is the progression of diabetes after one year. The columns are body mass index, blood
+# pressure and a blood value (``s5``), scaled to a standard deviation of one, so that coefficients
+# can be compared.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,10 +38,11 @@ table = summary(model, X, y)
 print(table)
 
 # %%
-# Read aloud
-# ----------
-# Each row of an expert is an effect among its own people, each row of the gate a change of the
-# log-odds of the second expert against the first. What is more than two standard errors from zero:
+# The effects as sentences
+# ------------------------
+# A coefficient of an expert is an effect among the patients of this expert. A coefficient of the
+# gate is a change of the log-odds of the second expert against the first. Those more than two
+# standard errors from zero are:
 
 for (part, expert, name), coef, error in zip(table.labels, table.coef, table.std_err, strict=True):
     if name not in ("intercept", "sigma") and abs(coef) > 2 * error:
@@ -49,10 +50,10 @@ for (part, expert, name), coef, error in zip(table.labels, table.coef, table.std
         print(f"{expert}: with {name} the {what} changes by {coef:.3g} (+- {error:.2g})")
 
 # %%
-# Beside the bootstrap
-# --------------------
-# Refits need no theory. Where their percentiles and the normal intervals differ, the likelihood is
-# far from a parabola.
+# Comparison with the bootstrap
+# -----------------------------
+# The bootstrap needs no asymptotic theory. If its percentiles and the normal intervals differ, the
+# log-likelihood is far from quadratic.
 
 refits = bootstrap(model, X, y, n_resamples=50, random_state=0)
 shown = [j for j, (part, _, name) in enumerate(table.labels) if part == "expert" and name in X]

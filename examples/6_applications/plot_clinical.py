@@ -1,17 +1,18 @@
 """
-A clinical table, read aloud
-============================
+A clinical table
+================
 
-How far will diabetes have progressed in a year? A mixture of two regressions that can be told to
+How far will diabetes have progressed in a year? A mixture of two regressions can be explained to
 somebody who knows patients, not statistics.
 """
 
 # %%
-# Is it any better than one regression?
-# -------------------------------------
-# Body mass index, blood pressure and ``s5``, the logarithm of triglycerides, in 442 people, in
-# their own units. Five folds, twice. The log score is the mean log-density of what happened, and
-# says whether a model knows how sure it may be; that of ridge regression is with one error for all.
+# Comparison with one regression
+# ------------------------------
+# The columns are body mass index, blood pressure and ``s5``, the logarithm of triglycerides, of 442
+# people, in their own units. Five folds are repeated twice. The log score is the mean log-density
+# of the observed values, and rates the predicted distribution as a whole; that of ridge regression
+# is computed with one standard deviation for all rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +40,7 @@ mixture = MixtureOfExpertsRegressor(
 
 
 def half_width(X_train, y_train):
-    """Of the interval around ridge regression's answer that holds 90 % of normal errors."""
+    """Of the interval around ridge regression's prediction with 90 % of normal errors."""
     spread = np.std(y_train - ridge.predict(X_train), ddof=X.shape[1] + 1)
     return norm.ppf(0.95) * spread
 
@@ -68,13 +69,13 @@ for name, row in zip(["mixture", "ridge"], np.mean(results, axis=0), strict=True
     print("{:8s} R2 {:.3f}   log score {:.3f}   within 90 % intervals {:.1%}".format(name, *row))
 
 # %%
-# As to the answer itself, hardly: the gain in R2 is far less than it varies between folds. But the
-# mixture knows for whom it can be sure.
+# The predictions are hardly better: the gain in R2 is far less than its variation between folds.
+# But the uncertainty that the mixture gives depends on the patient.
 
 # %%
-# In words
-# --------
-# What the two regressions say, on all people, and who follows which:
+# The experts in words
+# --------------------
+# The effects of both regressions, and the average patient of each, are:
 
 mixture.fit(X, y)
 ridge.fit(X, y)
@@ -89,16 +90,17 @@ for k, (name, expert) in enumerate(mixture.named_experts_.items()):
     print(f"  people differ from this by about {mixture.dispersion_[k]:.0f}")
 
 # %%
-# Lean people with low blood pressure and triglycerides mostly progress little, alike, and whatever
-# their exact numbers; among the others numbers count, and people differ much. These are
-# associations in one table, shrunk by the penalty, and no effects of a treatment.
+# The disease progresses little, and similarly, in most people with a low body mass index, low blood
+# pressure and low triglycerides, whatever their exact values. Among the others the values matter,
+# and people differ much. These are associations in one table, shrunk by the penalty, and not
+# effects of a treatment.
 
 # %%
-# On a page
-# ---------
-# Left: who follows which regression, at the mean of blood pressure. Right: the interval that holds
-# the progression of nine in ten people: narrow where little is to be feared, wide where much is.
-# One regression claims the same for all.
+# A figure
+# --------
+# Left: the probability of each regression, at the mean of blood pressure. Right: the interval that
+# contains the progression of nine in ten people: narrow where little progression is predicted, wide
+# where much is. One regression gives the same width for all.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
 GateDisplay.from_estimator(mixture, X, ["bmi", "s5"], at={"bp": X["bp"].mean()}, ax=left)

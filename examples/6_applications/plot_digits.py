@@ -1,17 +1,17 @@
 """
-Which expert sees which shapes
-==============================
+The shapes of each expert
+=========================
 
-Handwritten digits: a gate that knows two directions of the images, and logistic experts that see
-every pixel.
+The rows are images of handwritten digits. The gate uses two principal components of the images, and
+the logistic experts use every pixel.
 """
 
 # %%
-# Four experts and two rivals
-# ---------------------------
-# Images of 8 by 8 pixels, half of them held out. A gate of two directions cannot name the digit
-# by itself: it says what kind of image it is. All logistic regressions have the same penalty. The
-# log score is the mean log-probability of the true digit: higher is better.
+# Four experts and two other models
+# ---------------------------------
+# The images have 8 by 8 pixels, and half of them are held out. A gate with two components cannot
+# recognise the digit; it divides the images by shape. All logistic regressions have the same
+# penalty. The log score is the mean log-probability of the true digit: higher is better.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,14 +50,15 @@ for name, model in models.items():
 
 # %%
 # Both scores of the mixture are a little better than those of a single logistic regression. The
-# forest names as many digits rightly, but is far too unsure of itself.
+# forest classifies as many digits correctly, but its probabilities are far from certain, which
+# lowers its log score.
 
 # %%
 # The mean image of each expert
 # -----------------------------
-# Held-out rows by the expert that the gate prefers (down) and by digit (across), with the number of
-# images that are averaged; with fewer than five there is no picture. The gate has learned builds,
-# not digits: an upright one goes to another expert than a one with a flag.
+# The figure shows the mean image of held-out rows by the most probable expert (rows) and by digit
+# (columns), with the number of images; there is no image for fewer than five. The gate has learned
+# shapes, not digits: an upright one belongs to another expert than a one with a flag.
 
 expert = mixture.apply(X_test)
 figure, axes = plt.subplots(4, 10, figsize=(10, 4.6), layout="constrained")

@@ -2,16 +2,16 @@
 Reviews in four languages
 =========================
 
-Is a review praise or blame? The gate sees letters, two and three at a time, the experts see words:
-each language gets an expert of its own, though nobody says in what language a review is written.
+Is a review positive or negative? The gate sees sequences of two and three letters, the experts see
+words. Each language gets an expert of its own, although the language of a review is not given.
 """
 
 # %%
-# What a five is worth
-# --------------------
+# The meaning of a mark
+# ---------------------
 # Marks run from 6 to 1 in Germany, where 1 is best, from 0 to 20 in France, from 0 to 10 in Spain,
-# and English reviews give one to five stars. Each review has a mark, the words of its language, and
-# one that praises or blames, which is right four times out of five.
+# and English reviews give one to five stars. Each review has a mark, words of its language, and one
+# positive or negative word, which is correct four times out of five.
 
 import re
 
@@ -72,7 +72,8 @@ print(texts[0])
 # %%
 # Letters for the gate, words for the experts
 # -------------------------------------------
-# One sparse table holds both; marks are hidden from the gate. EM starts from four clusters of it.
+# One sparse table contains both; marks are hidden from the gate. EM starts from four clusters of
+# the rows.
 
 
 def without_marks(text):
@@ -104,20 +105,21 @@ for name, model in models.items():
     print(f"{name:40s} {model.score(X[test], praise[test]):.3f}")
 
 # %%
-# How much would it help to be told the language? One regression for each, on its own rows:
+# For comparison, one regression for each language is fitted to its own rows, with the language
+# known:
 
-told = np.empty(len(texts[test]), bool)
+known = np.empty(len(texts[test]), bool)
 for name in LANGUAGES:
     own, new = (language[rows] == name for rows in (train, test))
     alone = LogisticRegression().fit(X[train][own], praise[train][own])
-    told[new] = alone.predict(X[test][new])
-print(f"{'one regression a language, told which':40s} {np.mean(told == praise[test]):.3f}")
+    known[new] = alone.predict(X[test][new])
+print(f"{'one regression per known language':40s} {np.mean(known == praise[test]):.3f}")
 
 # %%
-# The mixture does as well as that. A sum over words, as in one regression, cannot say that a five
-# is good here and bad there. The start matters: with the default, ``init="auto"``, EM ends at a
-# higher objective on the training rows, with experts that share languages, and is right less often
-# on new ones:
+# The mixture is as accurate as that. One regression is a sum over words, and cannot represent that
+# a five is good in one language and bad in another. The start matters: with the default,
+# ``init="auto"``, EM ends at a higher objective on the training rows, with experts that share
+# languages, and is less accurate on new rows:
 
 default = clone(mixture).set_params(init="auto")
 default.fit(X[train], praise[train])
@@ -125,11 +127,11 @@ print(f"{'mixture from default starts':40s} {default.score(X[test], praise[test]
 print(f"objective: clusters {mixture.lower_bound_:.3f}, default {default.lower_bound_:.3f}")
 
 # %%
-# Who reads what, and what a mark means to them
-# ---------------------------------------------
+# The language of each expert, and its coefficients
+# -------------------------------------------------
 # Left: held-out reviews by language and expert. Right: the coefficients of the marks from 1 to 6.
-# To the French all of them are poor; a mark of six is good in Spain, bad in Germany, and not known
-# in English.
+# In French reviews all of them are negative; a six is positive in Spain, negative in Germany, and
+# does not occur in English.
 
 expert = mixture.apply(X[test])
 table = np.array([np.bincount(expert[language[test] == name], minlength=4) for name in LANGUAGES])

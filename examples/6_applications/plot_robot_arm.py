@@ -2,16 +2,16 @@
 The dynamics of a robot arm
 ===========================
 
-Given positions, velocities and torques of four joints: which accelerations follow? On this problem
-Jordan and Jacobs (1994) tried their hierarchical mixture of experts.
+The task is to predict the accelerations of four joints from their positions, velocities and
+torques. Jordan and Jacobs (1994) applied their hierarchical mixture of experts to this problem.
 """
 
 # %%
-# Twelve numbers in, four out
-# ---------------------------
-# In any one posture accelerations are linear in torques, but how much a torque moves depends on the
-# posture: a mixture of linear experts, each for its own postures, suggests itself. One column is
-# named for each number, so that the gate can be read.
+# Twelve columns and four outputs
+# -------------------------------
+# For a fixed posture accelerations are linear in torques, but the coefficients depend on the
+# posture. This suggests a mixture of linear experts, each for its own postures. Each column has a
+# name, so that the gate can be interpreted.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -36,8 +36,8 @@ train, test = slice(None, 8000), slice(8000, None)
 # %%
 # Sixteen linear experts under a tree of gates
 # --------------------------------------------
-# The relative error is the mean squared error in parts of the variance. Errors of measurement make
-# up 0.08 of it, which no model can learn.
+# The relative error is the mean squared error divided by the variance. Measurement errors are 0.08
+# of it, which no model can predict.
 
 network = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(60,), random_state=0))
 mixture = MixtureOfExpertsRegressor(
@@ -46,7 +46,7 @@ mixture = MixtureOfExpertsRegressor(
 models = {
     "linear": LinearRegression(),
     "additive splines": make_pipeline(SplineTransformer(), Ridge()),
-    "a tree a joint": MultiOutputRegressor(DecisionTreeRegressor(min_samples_leaf=20)),
+    "a tree per joint": MultiOutputRegressor(DecisionTreeRegressor(min_samples_leaf=20)),
     "hierarchical mixture": mixture,
     "network, 60 units": TransformedTargetRegressor(network, transformer=StandardScaler()),
 }
@@ -58,17 +58,17 @@ for name, model in models.items():
 print("EM iterations:", mixture.n_iter_)
 
 # %%
-# The mixture does what a single linear model cannot, and a network of today does a little better
-# still. In exchange the mixture is sixteen linear models that can be read, and a tree that says
-# when each of them holds. It is the angles that it cuts at first:
+# The mixture is far better than a single linear model, and a neural network is slightly better
+# still. But the mixture consists of sixteen linear models that can be interpreted, and a tree that
+# shows where each of them holds. The first splits use the angles:
 
 print("\n".join(export_gate_text(mixture, max_features=2).splitlines()[:4]))
 
 # %%
-# Where EM began
-# --------------
-# A tree that is grown from its root, level by level, begins where others are still on their way.
-# Only the best starts are followed to the end.
+# The starts of EM
+# ----------------
+# A tree that is grown from its root, level by level, starts at an objective that the other starts
+# have not yet reached. Only the best starts are continued to the end.
 
 reached = [start["lower_bound"] for start in mixture.starts_]
 kinds = [f"{number}: {start['kind']}" for number, start in enumerate(mixture.starts_)]
@@ -77,7 +77,7 @@ left.scatter(reached, kinds, c=["C1" if start["chosen"] else "C0" for start in m
 left.set(xlabel="objective per row", ylabel="start")
 left.invert_yaxis()
 right.barh(list(errors), list(errors.values()), color="C0")
-right.axvline(0.09 / 1.09, color="0.4", linestyle="--", label="errors of measurement")
+right.axvline(0.09 / 1.09, color="0.4", linestyle="--", label="measurement errors")
 right.set(xlabel="relative error on new rows")
 right.invert_yaxis()
 right.legend(loc="lower right")

@@ -2,17 +2,18 @@
 A room whose window is opened
 =============================
 
-A heater, a thermometer, and now and then an open window: what will the temperature be in five
-minutes? Who knows both ways in which the room behaves can say which of them holds now.
+A room has a heater, a thermometer, and a window that is open now and then. The task is to predict
+the temperature in five minutes. A mixture learns both regimes of the room, and the probability of
+each.
 """
 
 # %%
-# Two regimes that nobody records
-# -------------------------------
-# A shut room loses 2 % of its difference to the outside in five minutes, an open one 15 %, and
-# heating does half as much. What is known: temperatures inside and outside, heating, and the
-# last change of temperature with the heating at that time. The change to come is to be predicted.
-# The first 3000 steps train, the last 1000 test.
+# Two unrecorded regimes
+# ----------------------
+# With the window shut the room loses 2 % of its difference to the outside in five minutes, with the
+# window open 15 %, and heating is half as effective. The columns are the temperatures inside and
+# outside, the heating, and the last change of temperature with the heating at that time. The target
+# is the next change. The first 3000 steps are for training, the last 1000 for testing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,10 +40,10 @@ y = np.diff(room)
 train, test = slice(None, 3000), slice(3000, None)
 
 # %%
-# Two linear models, and one
-# --------------------------
-# When the window is opened or shut, no model can foresee it, and squared errors are mostly about
-# those few steps; the median is about all the others.
+# One or two linear models
+# ------------------------
+# No model can predict when the window is opened or shut. Squared errors depend mostly on these few
+# steps; the median depends on all the others.
 
 mixture = MixtureOfExpertsRegressor(n_experts=2, random_state=0)
 models = {
@@ -56,25 +57,26 @@ for name, model in models.items():
     print(f"{name:18s} RMSE {np.sqrt(np.mean(error**2)):.3f}   median {np.median(error):.3f}")
 
 # %%
-# Physics read off the experts
-# ----------------------------
-# Coefficients of the room's temperature, the outside and the heating: losses and powers as above.
+# The physics of each expert
+# --------------------------
+# The coefficients of the room's temperature, the outside temperature and the heating are the losses
+# and powers above.
 
 for name, expert in mixture.named_experts_.items():
     print(name, expert.coef_[:3].round(3))
 
 # %%
-# The window, recovered
-# ---------------------
-# Responsibilities know what came of a step, the gate does not yet: it has the last change alone.
-# So the gate is late by one step, as anybody would be.
+# The state of the window
+# -----------------------
+# Responsibilities use the change after a step. The gate does not know it yet and uses the last
+# change alone, so it is late by one step.
 
 loses_more = np.argmin([expert.coef_[0] for expert in mixture.experts_])
 afterwards = mixture.responsibilities(X[test], y[test])[:, loses_more]
 beforehand = mixture.gate_proba(X[test])[:, loses_more]
 truth = opened[test]
 for name, belief in {"responsibilities": afterwards, "gate": beforehand}.items():
-    print(f"{name:18s} right about the window in {np.mean((belief > 0.5) == truth):.1%} of steps")
+    print(f"{name:18s} correct about the window in {np.mean((belief > 0.5) == truth):.1%} of steps")
 
 figure, axes = plt.subplots(3, 1, figsize=(9, 5), layout="constrained", sharex=True)
 hours = np.arange(400) / 12

@@ -2,16 +2,18 @@
 Vowels: the first mixture of experts
 ====================================
 
-Which vowel was said, given two formants? On this problem Jacobs, Jordan, Nowlan and Hinton (1991)
-tried the first mixture of experts: 90 % of the vowels of new speakers, after 1,100 epochs.
+The task is to recognise a vowel from two formants. Jacobs, Jordan, Nowlan and Hinton (1991) applied
+the first mixture of experts to this problem: 90 % of the vowels of new speakers, after 1,100
+epochs.
 """
 
 # %%
 # Two formants, four vowels
 # -------------------------
-# Heed, hid, hod and hud, said twice by 33 men, 28 women and 15 children. Where the recordings of
-# Peterson and Barney (1952) lie beside the checkout they are read; otherwise speakers are generated
-# around the published means. No speaker is on both sides of the split.
+# The words are heed, hid, hod and hud, said twice by 33 men, 28 women and 15 children. If the
+# recordings of Peterson and Barney (1952) are in a folder beside the checkout, they are used;
+# otherwise speakers are generated around the published means. No speaker is on both sides of the
+# split.
 
 from pathlib import Path
 
@@ -44,7 +46,7 @@ print("recordings" if measured else "generated formants", X.shape)
 # %%
 # Four experts under a Gaussian gate, ten splits by speaker
 # ---------------------------------------------------------
-# A split leaves 19 speakers out, and with them 152 rows: a single accuracy is uncertain by two
+# Each split leaves 19 speakers out, and with them 152 rows. A single accuracy is uncertain by two
 # points, so ten are shown.
 
 mixture = MixtureOfExpertsClassifier(n_experts=4, gate="gaussian", random_state=0)
@@ -59,15 +61,16 @@ for train, test in splits:
 print("mean    {:.3f}                           {:.3f}".format(*np.mean(scores, axis=0)[:2]))
 
 # %%
-# On the recordings the mixture has 93 %, on generated formants 90 %, and tens of iterations do for
-# it. A single logistic regression is as good, for lines are nearly enough for two pairs of vowels
-# that lie far apart: on this problem mixtures were shown to work, but it does not need them.
+# On the recordings the mixture has an accuracy of 93 %, on generated formants 90 %, after tens of
+# iterations. A single logistic regression is as good, because lines almost separate these vowels,
+# two pairs that are far apart: early work demonstrated mixtures on this problem, but it does not
+# need them.
 
 # %%
-# Who handles what
-# ----------------
-# Left: what is predicted, on the last split; rings are test rows that were taken for another vowel.
-# Right: which expert the gate asks.
+# Which expert handles which rows
+# -------------------------------
+# Left: the predicted vowel, on the last split; rings mark misclassified test rows. Right: the most
+# probable expert.
 
 f1 = np.linspace(X[:, 0].min() - 30, X[:, 0].max() + 30, 200)
 f2 = np.linspace(X[:, 1].min() - 100, X[:, 1].max() + 100, 200)
@@ -88,7 +91,7 @@ for vowel, color, marker in zip(vowels, colors, "o^sD", strict=True):
     rows = test[y[test] == vowel]
     axes[0].scatter(*X[rows].T, s=18, color=color, marker=marker, label=f"[{vowel}]")
     axes[1].scatter(*X[rows].T, s=10, color="0.25", marker=marker, linewidth=0)
-axes[0].scatter(*X[wrong].T, s=70, facecolor="none", edgecolor="black", label="mistaken")
+axes[0].scatter(*X[wrong].T, s=70, facecolor="none", edgecolor="black", label="misclassified")
 axes[0].set(ylabel="F2 (Hz)", title="Vowels")
 axes[0].legend()
 axes[1].set_title("Experts")
