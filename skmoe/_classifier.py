@@ -1,28 +1,22 @@
 """The classifier."""
 
-from functools import partial
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from ._data.dask import by_partition, is_dask
-from ._data.moments import as_codes, survey_labels
-from ._data.target import Labels
-from ._estimator.base import BaseMixtureOfExperts
-from ._estimator.partial_fit import PartialFitMixin
-from ._estimator.prediction import like
-from ._fit.mixture import Classes
+from ._estimator.options import Columns, Init, Splitter
+from ._estimator.prediction import FittedMixture, like
+from ._estimator.tasks import ClassificationTask
 from ._sklearn import StrOptions
-from .responses import Categorical
-from .routing import keep_top, weighted_mean, weighted_vote
 
 
-class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOfExperts):
+class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
     r"""Mixture of experts for classification.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p_k(y \mid x)
@@ -184,37 +178,37 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
     """
 
     _parameter_constraints = {
-        **BaseMixtureOfExperts._parameter_constraints,
+        **FittedMixture._parameter_constraints,
         "combine": [StrOptions({"mean", "vote", "top"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    _has_labels = True
+    classes_: NDArray[Any]
 
     def __init__(
         self,
-        experts=None,
-        n_experts=4,
+        experts: BaseEstimator | list[tuple[str, Any]] | None = None,
+        n_experts: int | Literal["auto"] = 4,
         *,
-        gate=None,
-        top_k=None,
-        combine="mean",
-        gate_features=None,
-        expert_features=None,
-        specialize=True,
-        cv="auto",
-        average=1,
-        init="auto",
-        n_init="auto",
-        max_iter=200,
-        tol=1e-5,
-        accelerate=True,
-        warm_start=False,
-        class_weight=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        gate: BaseEstimator | str | None = None,
+        top_k: int | None = None,
+        combine: Literal["mean", "vote", "top"] = "mean",
+        gate_features: Columns = None,
+        expert_features: Columns = None,
+        specialize: bool = True,
+        cv: Splitter = "auto",
+        average: int = 1,
+        init: Init = "auto",
+        n_init: int | Literal["auto"] = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        accelerate: bool = True,
+        warm_start: bool = False,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = 0,
+    ) -> None:
         self.experts = experts
         self.n_experts = n_experts
         self.gate = gate
@@ -236,44 +230,7 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
-        """Fit gate and experts by expectation-maximisation.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
-            Handed to wrapped experts and gates as it is. Logistic experts under a softmax or
-            Gaussian gate also learn from rows that are not in memory, block by block, as those
-            of the regressor do.
-        y : array-like of shape (n,)
-            Labels of any type. None where X are blocks; a Dask collection where X is.
-        sample_weight : array-like of shape (n,), optional
-            A weight of two is the same as the row written twice, a weight of
-            zero the same as a row left out.
-        groups : array-like of shape (n,), optional
-            Rows with the same label share one latent expert, as repeated measurements
-            of one person do. The gate sees one row a group: means of numeric columns;
-            others must not vary within it, nor may `sample_weight`.
-        **params : dict
-            Metadata for the experts, routed as scikit-learn routes it.
-
-        Returns
-        -------
-        MixtureOfExpertsClassifier
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, X or y cannot be used by a part that
-            sees it, or an expert fails; the message names the parameter or the
-            part. What was fitted before stays.
-        TypeError
-            If an expert or gate is not an estimator of the right kind.
-        """
-        return self._fit(X, y, sample_weight, groups, params)
-
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
 
         Parameters
@@ -291,7 +248,7 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         best = self._proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probabilities of the classes.
 
         Parameters
@@ -310,7 +267,7 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
             return by_partition(self.predict_proba, X, len(self.classes_))
         return self._proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[np.floating]:
         """Log-probabilities of the classes.
 
         Parameters
@@ -325,23 +282,12 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         return np.log(self._proba(X))
 
     def _proba(self, X):
-        """Probabilities (n, n_classes), at least the smallest number that has a logarithm."""
-        mixtures, X = self._averaged(X)
-        proba = like(X, sum(self._proba_of(mixture, X) for mixture in mixtures) / len(mixtures))
+        """Return probabilities (n, n_classes), at least the smallest that has a logarithm."""
+        mixture, X = self._prepared(X)
+        proba = like(X, mixture.predict_proba(X))
         return np.maximum(proba, np.finfo(proba.dtype).tiny)
 
-    def _proba_of(self, mixture, X):
-        weights = mixture.weights(X, self.top_k)
-        if self.combine == "top":
-            weights = keep_top(weights)
-        combine = weighted_vote if self.combine == "vote" else weighted_mean
-        # One expert at a time: probabilities of all classes by all experts may be many.
-        return sum(
-            combine(weights[:, components].sum(axis=1)[:, None], answer[:, None])
-            for components, answer in mixture.each_answer(X, weights)
-        )
-
-    def expert_predict(self, X):
+    def expert_predict(self, X: Any) -> NDArray[np.floating]:
         """Class probabilities of all experts, for all rows.
 
         Parameters
@@ -352,100 +298,8 @@ class MixtureOfExpertsClassifier(PartialFitMixin, ClassifierMixin, BaseMixtureOf
         -------
         ndarray of shape (n, n_experts, n_classes)
         """
-        mixture, X = self._ready(X)
-        return like(X, mixture.answers(X))
+        mixture, X = self._prepared(X)
+        return like(X, mixture.best.predictions(X))
 
-    # ------------------------------------------- what the base leaves to the task
-
-    def _default_expert(self):
-        return LogisticRegression()
-
-    def _law(self):
-        return Categorical()
-
-    def _check_y(self, y):
-        y = column_or_1d(y, warn=True)
-        if y.dtype == object and any(label is None for label in y.tolist()):
-            raise ValueError("Input y contains None: every row must have a label")
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        return y
-
-    def _class_weights(self, y, weights):
-        """Weights (n,) with those of the classes in them."""
-        if self.class_weight is None:
-            return weights
-        classes, codes = np.unique(y, return_inverse=True)
-        return weights * self._weights_of(classes, np.bincount(codes, weights))[codes]
-
-    def _weights_of(self, classes, mass):
-        """Weights (n_classes,) of the classes, whose rows have the weights `mass`."""
-        if self.class_weight is None:
-            return np.ones(len(classes))
-        if isinstance(self.class_weight, dict):
-            return compute_class_weight(self.class_weight, classes=classes, y=classes)
-        present = mass > 0
-        return np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
-
-    def _check_classes(self, classes):
-        """Refuse labels other than those of the first batch."""
-        known, given = getattr(self, "classes_", None), np.unique(classes)
-        if known is not None and not np.array_equal(given, known):
-            raise ValueError(
-                f"classes must be those of the first batch, {known.tolist()}; got {given.tolist()}"
-            )
-
-    def _may_begin_with(self, y, last):
-        """Whether a model can begin anew with labels: only where none of the last is missing."""
-        return bool(np.isin(last, y).all())
-
-    def _target(self, y, weights):
-        classes, codes = np.unique(y, return_inverse=True)
-        self.classes_ = _several(classes)
-        return Labels(y, codes, classes)
-
-    def _interpreted(self, chunks):
-        """The rows with codes of labels for y, and the weights of the classes."""
-        labels = survey_labels(chunks)
-        by_class = self._weights_of(labels.classes, labels.mass)
-        check_classification_targets(labels.classes)
-        self.classes_ = _several(labels.classes[by_class > 0])
-        return chunks.interpreted(partial(as_codes, classes=labels.classes, by_class=by_class))
-
-    def _target_of(self, chunks, y, weights):
-        codes = y[:, 0].astype(int)
-        return Labels(self.classes_[codes], codes, self.classes_)
-
-    def _known_y(self, X, y):
-        """Codes (n,) of known labels."""
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        unknown = sorted(set(y.tolist()) - set(self.classes_.tolist()), key=str)
-        if unknown:
-            raise ValueError(f"y must hold labels known from fit; got also {unknown}")
-        return np.searchsorted(self.classes_, y)
-
-    def _question(self, law_parameters):
-        return Classes(self.classes_)
-
-    def _count_dispersions(self):
-        return 0
-
-    def _store_law(self, training, parameters):
-        """Labels have no dispersion to store."""
-
-    def _store_widening(self, factor):
-        """Labels have no dispersion that could be wider."""
-
-    def _law_of(self, training, parameters):
-        return {}
-
-
-def _several(classes):
-    """The classes, if there are several."""
-    if len(classes) < 2:
-        raise ValueError(
-            f"y must have at least two classes in rows of positive weight; got one class: "
-            f"{classes.tolist()}"
-        )
-    return classes
+    def _task(self) -> ClassificationTask:
+        return ClassificationTask(self.class_weight)

@@ -1,26 +1,25 @@
 """The regressor."""
 
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
 import numpy as np
-from sklearn.base import RegressorMixin
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._data.dask import by_partition, is_dask
-from ._estimator.base import BaseMixtureOfExperts
-from ._estimator.options import RESPONSES
-from ._estimator.partial_fit import PartialFitMixin
-from ._estimator.prediction import like
-from ._estimator.tasks import NumbersMixin
-from ._fit.mixture import concatenate_components
+from ._estimator.options import RESPONSES, Columns, Init, Splitter, read_response
+from ._estimator.prediction import FittedMixture, like
+from ._estimator.tasks import RegressionTask
 from ._sklearn import StrOptions
 from .distributions import MixtureDistribution
 from .responses import Response
-from .routing import keep_top, weighted_mean
 
 
-class MixtureOfExpertsRegressor(
-    PartialFitMixin, NumbersMixin, RegressorMixin, BaseMixtureOfExperts
-):
+class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     r"""Mixture of experts for regression.
 
     .. math:: p(y \mid x) = \sum_k g_k(x) \, p(y \mid f_k(x), \sigma_k)
@@ -211,40 +210,42 @@ class MixtureOfExpertsRegressor(
     """
 
     _parameter_constraints = {
-        **BaseMixtureOfExperts._parameter_constraints,
-        "response": [
-            StrOptions(set(RESPONSES)),
-            Response,
-        ],
+        **FittedMixture._parameter_constraints,
+        "response": [StrOptions(set(RESPONSES)), Response],
         "combine": [StrOptions({"mean", "median", "top"})],
     }
 
-    _has_labels = False
+    response_: Response
+    dispersion_: NDArray[np.float64]
+    law_parameters_: NDArray[np.float64]
+    dispersion_coef_: NDArray[np.float64] | None
+    dispersion_units_: NDArray[np.float64] | None
+    widening_: float
 
     def __init__(
         self,
-        experts=None,
-        n_experts=4,
+        experts: BaseEstimator | list[tuple[str, Any]] | None = None,
+        n_experts: int | Literal["auto"] = 4,
         *,
-        gate=None,
-        response="gaussian",
-        top_k=None,
-        combine="mean",
-        gate_features=None,
-        expert_features=None,
-        specialize=True,
-        cv="auto",
-        average=1,
-        init="auto",
-        n_init="auto",
-        max_iter=200,
-        tol=1e-5,
-        accelerate=True,
-        warm_start=False,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        gate: BaseEstimator | str | None = None,
+        response: Response | str = "gaussian",
+        top_k: int | None = None,
+        combine: Literal["mean", "median", "top"] = "mean",
+        gate_features: Columns = None,
+        expert_features: Columns = None,
+        specialize: bool = True,
+        cv: Splitter = "auto",
+        average: int = 1,
+        init: Init = "auto",
+        n_init: int | Literal["auto"] = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        accelerate: bool = True,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = 0,
+    ) -> None:
         self.experts = experts
         self.n_experts = n_experts
         self.gate = gate
@@ -266,46 +267,13 @@ class MixtureOfExpertsRegressor(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
-        """Fit gate and experts by expectation-maximisation.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
-            Handed to wrapped experts and gates as it is. Linear, Poisson and gamma experts
-            under a softmax or Gaussian gate also learn from rows that are not in memory, block
-            by block: from a ``numpy.memmap``, a Dask collection, or an object with ``__len__``
-            and ``__getitem__``, or an iterable that starts anew each time, of ``(X, y)`` or
-            ``(X, y, sample_weight)``.
-        y : array-like of shape (n,) or (n, n_outputs)
-            None where X are blocks; a Dask collection where X is.
-        sample_weight : array-like of shape (n,), optional
-            A weight of two is the same as the row written twice, a weight of
-            zero the same as a row left out.
-        groups : array-like of shape (n,), optional
-            Rows with the same label share one latent expert, as repeated measurements
-            of one person do. The gate sees one row a group: means of numeric columns;
-            others must not vary within it, nor may `sample_weight`.
-        **params : dict
-            Metadata for the experts, routed as scikit-learn routes it.
-
-        Returns
-        -------
-        MixtureOfExpertsRegressor
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, X or y cannot be used by a part that
-            sees it, or an expert fails; the message names the parameter or the
-            part. What was fitted before stays.
-        TypeError
-            If an expert or gate is not an estimator of the right kind.
-        """
-        return self._fit(X, y, sample_weight, groups, params)
-
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = False) -> NDArray[np.floating]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True]
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]: ...
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict y.
 
         Parameters
@@ -324,16 +292,14 @@ class MixtureOfExpertsRegressor(
         """
         if is_dask(X) and not return_std:
             check_is_fitted(self)
-            return by_partition(self.predict, X, None if self._single else self._n_outputs)
-        mixtures, X = self._averaged(X)
+            task = self._task().fitted(self)
+            return by_partition(self.predict, X, None if task.single else task.n_outputs)
+        mixture, X = self._prepared(X)
         if not return_std:
-            return self._shaped(X, self._combined(mixtures, X))
-        dist = self._distribution(mixtures, X)
-        top = self.combine == "top"
-        prediction = self._combined(mixtures, X) if top else self._center(dist)
-        return self._shaped(X, prediction), self._shaped(X, dist.std())
+            return self._shaped(X, mixture.predict(X))
+        return tuple(self._shaped(X, values) for values in mixture.predict_with_std(X))
 
-    def predict_dist(self, X):
+    def predict_dist(self, X: Any) -> MixtureDistribution:
         """Distribution of y in each row.
 
         Parameters
@@ -351,12 +317,12 @@ class MixtureOfExpertsRegressor(
         --------
         skmoe.distributions.MixtureDistribution : What it answers.
         """
-        mixtures, X = self._averaged(X)
-        components = self._joined(mixtures, X, False)
+        mixture, X = self._prepared(X)
+        components = mixture.components(X)
         dtype = like(X, components[1]).dtype
-        return MixtureDistribution(self.response_, *components, self._single, dtype)
+        return MixtureDistribution(self.response_, *components, mixture.task.single, dtype)
 
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.floating]:
         """Equal-tailed intervals that hold y with a given probability.
 
         Parameters
@@ -372,35 +338,7 @@ class MixtureOfExpertsRegressor(
         """
         return self.predict_dist(X).interval(coverage)
 
-    def _distribution(self, mixtures, X):
-        """What `predict_dist` returns, in double precision and with an axis of outputs."""
-        components = self._joined(mixtures, X, False)
-        return MixtureDistribution(self.response_, *components, single=False)
-
-    def _combined(self, mixtures, X):
-        """Predictions (n, m) as `combine` makes them, asking no more experts than it needs."""
-        if self.combine == "median":
-            return self._center(self._distribution(mixtures, X))
-        return weighted_mean(*self._joined(mixtures, X, self.combine == "top")[:2])
-
-    def _center(self, dist):
-        return dist.ppf(0.5) if self.combine == "median" else dist.mean()
-
-    def _joined(self, mixtures, X, top):
-        """Components of several mixtures with equal shares: weights, answers, laws."""
-        parts = []
-        for mixture in mixtures:
-            weights = mixture.weights(X, self.top_k)
-            weights, *rest = mixture.predictive(X, keep_top(weights) if top else weights)
-            parts.append((weights / len(mixtures), *rest))
-        return concatenate_components(parts)
-
-    def _components(self, X):
-        """The predictive mixture in each row: what a mixture asks of an expert that is one."""
-        mixtures, X = self._averaged(X)
-        return self._joined(mixtures, X, False)
-
-    def expert_predict(self, X):
+    def expert_predict(self, X: Any) -> NDArray[np.floating]:
         """Predictions of all experts, for all rows.
 
         Parameters
@@ -411,22 +349,31 @@ class MixtureOfExpertsRegressor(
         -------
         ndarray of shape (n, n_experts) or (n, n_experts, n_outputs)
         """
-        mixture, X = self._ready(X)
-        answers = mixture.answers(X)
-        return like(X, answers[:, :, 0] if self._single else answers)
+        mixture, X = self._prepared(X)
+        predictions = mixture.best.predictions(X)
+        return like(X, predictions[:, :, 0] if mixture.task.single else predictions)
+
+    def __skmoe_components__(self, X):
+        """Return the predictive mixture in each row, for a mixture that this is an expert of."""
+        mixture, X = self._prepared(X)
+        return mixture.components(X)
 
     def _shaped(self, X, values):
-        return like(X, values[:, 0] if self._single else values)
+        """Return values (n, m) in the shape of y."""
+        return like(X, values[:, 0] if self.dispersion_.ndim == 1 else values)
+
+    def _task(self) -> RegressionTask:
+        return RegressionTask(self.response)
 
     def __sklearn_tags__(self):
-        """Several outputs, and y of any sign, where the law and all experts take them."""
+        """Return tags: several outputs, and y of any sign, where law and all experts take them."""
         tags = super().__sklearn_tags__()
         experts = [get_tags(part) for part in self._expert_templates()]
-        # What is no law is refused by name in `fit`.
-        law = RESPONSES.get(self.response) if isinstance(self.response, str) else self.response
-        several = getattr(law, "multi_output", True)
-        tags.target_tags.multi_output = several and all(e.target_tags.multi_output for e in experts)
-        tags.target_tags.positive_only = getattr(law, "support", (-np.inf,))[0] >= 0 or any(
-            e.target_tags.positive_only for e in experts
+        law = read_response(self.response)
+        tags.target_tags.multi_output = law.multi_output and all(
+            each.target_tags.multi_output for each in experts
+        )
+        tags.target_tags.positive_only = law.support[0] >= 0 or any(
+            each.target_tags.positive_only for each in experts
         )
         return tags

@@ -47,6 +47,10 @@ class Target:
     standardised: bool = True
     typical: np.ndarray | None = None
 
+    #: Of labels only.
+    codes = None
+    classes = None
+
     @classmethod
     def of(cls, y, weights, standardised=True):
         """Standardise y, (n,) or (n, m), or take it as it is."""

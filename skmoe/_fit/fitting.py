@@ -226,7 +226,7 @@ class Fitting:
             data.units.weights,
             n_experts,
         )
-        if parts.batched(hasattr(target, "codes"), cross_fitting):
+        if parts.batched(cross_fitting):
             bank = self._batch(cross_fitting, expert_view, n_experts)
         else:
             offset = self.rng.uniform()
@@ -272,7 +272,7 @@ class Fitting:
         target, law = data.target.surrogate(data.weights), self.parts.law
         if target is not data.target or law.dispersion != "constant":
             law = Gaussian()
-        template = LogisticRegression() if hasattr(target, "codes") else Ridge()
+        template = Ridge() if target.classes is None else LogisticRegression()
         parts = replace(
             self.parts,
             gate=gate,

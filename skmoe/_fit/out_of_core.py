@@ -21,6 +21,7 @@ _EXPERTS = {
     "squares": "LinearRegression or Ridge",
     "poisson": "PoissonRegressor(alpha=0)",
     "gamma": "GammaRegressor(alpha=0)",
+    "labels": "LogisticRegression",
 }
 
 #: Coefficients that are solved for at once, at most: their Hessian takes 128 MB.
@@ -30,14 +31,12 @@ _LARGEST_SYSTEM = 4096
 SOME_ROWS = 2**16
 
 
-def needs_all_rows(parts, labels):
-    """Say which of the parts needs all rows at once; None where blocks will do.
+def needs_all_rows(parts):
+    """Say which of the parts needs all rows at once; None where blocks suffice.
 
     Parameters
     ----------
     parts : Specification
-    labels : bool
-        Whether y are labels.
     """
     template, law = parts.named[0][1], parts.law
     if not has_sums(law):
@@ -46,11 +45,9 @@ def needs_all_rows(parts, labels):
             f"got {law!r}"
         )
     alike = parts.clones and parts.specialize and len(parts.named) > 1
-    loss = getattr(law, "loss", "squares")
     plain = last_step(template) is template
-    if not (alike and plain and is_batched(template, labels, loss)):
-        kinds = "LogisticRegression" if labels else _EXPERTS[loss]
-        return f"experts must be two or more clones of {kinds}; got {template!r}"
+    if not (alike and plain and is_batched(template, law.loss)):
+        return f"experts must be two or more clones of {_EXPERTS[law.loss]}; got {template!r}"
     balanced = getattr(parts.gate, "balance", 0)
     if type(parts.gate) not in (SoftmaxGate, GaussianGate) or balanced:
         return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {parts.gate!r}"

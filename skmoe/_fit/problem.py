@@ -103,15 +103,14 @@ class Specification:
         """Names of the components."""
         return [name for name, _ in self.components]
 
-    def batched(self, labels, cross_fitting):
+    def batched(self, cross_fitting):
         """Whether the experts are solved in one batch.
 
         One expert alone is fitted as it would be without a mixture.
         """
         template = self.named[0][1]
         alike = self.specialize and self.clones and len(self.named) > 1
-        loss = getattr(self.law, "loss", "squares")
-        if not (alike and is_batched(template, labels, loss)):
+        if not (alike and is_batched(template, self.law.loss)):
             return False
         # A batch has one fit of the transformers of a pipeline, to all rows.
         return last_step(template) is template or isinstance(

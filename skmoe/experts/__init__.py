@@ -38,20 +38,18 @@ __all__ = [
 ]
 
 
-def is_batched(estimator, labels, loss=None):
+def is_batched(estimator, loss=None):
     """Tell whether clones of an estimator, or of a pipeline's last step, are solved in one batch.
 
     Parameters
     ----------
     estimator : estimator
-    labels : bool
-        Whether y are labels.
-    loss : {"squares", "poisson", "gamma"}, optional
+    loss : {"squares", "poisson", "gamma", "labels"}, optional
         What an expert has to minimise for its M-step under the law of y; None for any.
     """
     last = last_step(estimator)
-    if labels:
-        return is_logistic(last)
+    if loss in (None, "labels") and is_logistic(last):
+        return True
     return (loss in (None, "squares") and is_linear(last)) or is_glm(last, loss)
 
 
@@ -76,7 +74,7 @@ def make_batch(template, view, target, n_experts, exact=False):
     with naming(f"expert {type(template).__name__}", "fit"):
         prefix, last, view = fit_prefix(template, view, target.raw)
         parts = last, view, target, n_experts
-        if hasattr(target, "codes"):
+        if target.classes is not None:
             return prefix.before(LogisticBank(*parts))
         bank = GlmBank(*parts) if is_glm(last) else LinearBank(*parts, exact)
         return prefix.before(bank)

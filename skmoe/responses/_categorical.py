@@ -9,6 +9,7 @@ class Categorical:
     It has no dispersion; it stands where a response stands in regression.
     """
 
+    loss = "labels"
     reweights = False
     n_scales = 1
     dispersion = "constant"
