@@ -28,6 +28,8 @@ from .fit import TrainingRows, fitted_draft
 from .options import resolve_experts
 from .partial_fit import if_updated_by_batches, with_batch
 
+OptionalArray = ArrayLike | None
+
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
@@ -182,24 +184,22 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
 
     @if_updated_by_batches
     def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: ArrayLike | None = None,
-        classes: ArrayLike | None = None,
+        self, X: Any, y: Any, sample_weight: OptionalArray = None, classes: OptionalArray = None
     ) -> Self:
-        """Learn from one more batch of rows, by stepwise EM.
+        """Update the mixture by one more batch of rows: stepwise EM.
 
-        `fit` fits the first batch, or has fitted the model before. A further batch gets an
-        E-step. The M-step solves for decayed sums, in which the batch has a share of t to the
-        power -0.6 after t batches, and at least 0.02 (Cappé and Moulines 2009). A batch that the
-        model predicts worse than earlier ones by six standard errors starts the model anew.
-        After 4, 8, 16, 32 and 64 batches a fit to the last 4096 rows replaces the model if it
-        predicts the next batch clearly better.
+        `fit` fits the first batch; a fitted model continues from its fit, and its first batch
+        gives location and scale of the rows. Each further batch gets an E-step; the M-step solves
+        for decayed sums, in which the newest batch has a share of t to the power -0.6 after t
+        batches, and at least 0.02 (Cappé and Moulines 2009). A batch predicted worse than earlier
+        ones by six standard errors starts the model anew. After 4, 8, 16, 32 and 64 batches a fit
+        to the last 4096 rows replaces the model if it predicts the next batch clearly better.
 
-        An expert that is not solved for gets one call of its own ``partial_fit`` per batch,
-        with responsibilities × weights. Dispersions and gate are fitted to its errors before
-        that call. With neural networks there are no fits to the last rows.
+        An expert that is not solved for gets one call of its own ``partial_fit`` per batch, with
+        responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
+        Dispersions and gate are fitted to decayed sums, and to its errors before the call, which
+        overfitting cannot reduce. With such experts, as neural networks are, there are no fits to
+        the last rows, which would cost more than all else.
 
         Parameters
         ----------
@@ -208,21 +208,25 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
         classes : array-like of shape (n_classes,), optional
-            All labels, for a classifier; by default those of the first batch. One that the
-            first batch lacks begins with a probability near 0.001, the same everywhere.
+            All labels of a classifier; by default those of the first batch. One that the first
+            batch lacks begins with a probability near 0.001, the same everywhere: each row counts
+            as one of that label with so much of its weight.
 
         Returns
         -------
         estimator
-            Itself. ``lower_bounds_`` holds the mean log-score of each batch before its update,
-            and ``n_iter_`` counts batches.
+            Itself. ``lower_bounds_`` holds the mean log-score of each batch before its update, of
+            the first one after it, ``lower_bound_`` the last one; ``n_iter_`` counts batches.
 
         Raises
         ------
         AttributeError
-            If a part cannot be updated by batches.
+            Unless there are two or more clones of ``LinearRegression`` or ``Ridge`` under a
+            Gaussian response with constant dispersion, or of ``LogisticRegression``, or estimators
+            whose ``partial_fit`` takes `sample_weight`, a ``SoftmaxGate`` and ``average=1``.
         ValueError
-            If X or y are invalid, or `classes` are not those of the first batch.
+            If y has a label that is not in `classes`, `classes` are not those of the first
+            batch, or rows are no numbers.
         """
         self._validate_params()
         self.__dict__ = vars(with_batch(self, X, y, sample_weight, classes))

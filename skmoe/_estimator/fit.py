@@ -121,7 +121,7 @@ def _resolve(draft, task, rng, monitor):
 
 
 def specify(model, task, rng):
-    """Return the specification that the parameters of a mixture stand for.
+    """Return the specification that the parameters of a mixture mean.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def random_state(seed):
 
 
 def _read(draft, task, specification, given, previous):
-    """Return the training rows, in memory or in chunks; the draft gets what they say of X."""
+    """Return the training rows, in memory or in chunks; write attributes of X to the draft."""
     chunks = chunks_of(draft, given, specification)
     if chunks is not None:
         return RowsInChunks.read(draft, task, specification, chunks)

@@ -54,9 +54,9 @@ def default_expert(response):
 
 
 def read_response(response):
-    """Return the law for the parameter `response`, unchecked; Gaussian for what is no law.
+    """Return the law for the parameter `response`, unchecked; Gaussian for any other object.
 
-    Estimators say what they take before `fit` refuses what is no law by name.
+    Estimators have tags before `fit` refuses an object that is no law.
     """
     if isinstance(response, str):
         return RESPONSES.get(response, Gaussian)()
@@ -102,7 +102,7 @@ def resolve_experts(experts, n_experts, default, reserved):
 
 
 def share_fits(named, clones, specialize, n_scales):
-    """Return the experts to fit, and the components of the mixture that they stand for.
+    """Return the experts to fit, and the components of the mixture that share them.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ class Mixture:
         return out
 
     def each_prediction(self, X, weights=None):
-        """Yield the components that an expert stands for, and its prediction (n, width)."""
+        """Yield the components that an expert has, and its prediction (n, width)."""
         X = select(X, self.expert_columns)
         if self.dense and sparse.issparse(X):
             X = X.tocsr()
