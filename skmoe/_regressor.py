@@ -297,8 +297,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
             return by_partition(self.predict, X, None if task.single else task.n_outputs)
         mixture, X = self._prepared(X)
         if not return_std:
-            return self._shaped(X, mixture.predict(X))
-        return tuple(self._shaped(X, values) for values in mixture.predict_with_std(X))
+            return _shaped(mixture, X, mixture.predict(X))
+        return tuple(_shaped(mixture, X, values) for values in mixture.predict_with_std(X))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:
         """Distribution of y in each row.
@@ -359,10 +359,6 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         mixture, X = self._prepared(X)
         return mixture.components(X)
 
-    def _shaped(self, X, values):
-        """Return values (n, m) in the shape of y."""
-        return like(X, values[:, 0] if self.dispersion_.ndim == 1 else values)
-
     def _task(self) -> RegressionTask:
         return RegressionTask(self.response)
 
@@ -378,3 +374,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
             each.target_tags.positive_only for each in experts
         )
         return tags
+
+
+def _shaped(mixture, X, values):
+    """Return values (n, m) in the shape of y."""
+    return like(X, values[:, 0] if mixture.task.single else values)

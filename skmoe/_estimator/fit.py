@@ -108,7 +108,7 @@ def _fit(draft, task, given, previous, monitor):
     warn_of_outcome(draft, outcome)
 
 
-# --------------------------------------------------------------------- 1. resolve
+# ------------------------------------------------------------------------ resolve
 
 
 def _resolve(draft, task, rng, monitor):
@@ -170,7 +170,7 @@ def random_state(seed):
     return np.random.RandomState() if seed is None else check_random_state(seed)
 
 
-# ------------------------------------------------------------------------ 2. read
+# ------------------------------------------------------------------- read and fit
 
 
 def _read(draft, task, specification, given, previous):
@@ -299,7 +299,7 @@ def _route(model, params, names):
     return {name: dict(routed[key.format(name)].fit) for name in names}
 
 
-# ----------------------------------------------------------------------- 4. store
+# -------------------------------------------------------------------------- store
 
 
 def _store(draft, task, outcome):
