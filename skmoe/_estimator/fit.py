@@ -152,13 +152,12 @@ def _chooses_number(model, specification):
 
 def _check_growth(model, specification):
     """Refuse parameters that rule out a choice of the number of experts."""
-    for name, refused in [
-        ("specialize", not specification.specialize),
-        ("average", model.average > 1),
-        ("init", not isinstance(model.init, str)),
+    for name, value, refused in [
+        ("specialize", model.specialize, not specification.specialize),
+        ("average", model.average, model.average > 1),
+        ("init", "an array", not isinstance(model.init, str)),
     ]:
         if refused:
-            value = getattr(model, name) if name != "init" else "an array"
             raise ValueError(
                 f"n_experts must be a number with {name}={value}; got 'auto', which grows one "
                 "mixture of experts that specialise, from a single expert"

@@ -42,17 +42,18 @@ def chunks_of(model, given, specification):
 
 def _needs_memory(model, given, specification):
     """Say what needs all rows at once; None where nothing does."""
-    for name, needed, wanted in [
-        ("gate_features", model.gate_features is not None, "None"),
-        ("expert_features", model.expert_features is not None, "None"),
-        ("average", model.average != 1, "1"),
-        ("n_experts", model.n_experts == "auto", "a number"),
-        ("init", not isinstance(model.init, str), "a string"),
-        ("warm_start", bool(model.warm_start), "False"),
-        ("cv", model.cv is not None and not isinstance(model.cv, str), "None or 'auto'"),
+    seen, columns, init, cv = model.gate_features, model.expert_features, model.init, model.cv
+    for name, value, needed, wanted in [
+        ("gate_features", seen, seen is not None, "None"),
+        ("expert_features", columns, columns is not None, "None"),
+        ("average", model.average, model.average != 1, "1"),
+        ("n_experts", model.n_experts, model.n_experts == "auto", "a number"),
+        ("init", init, not isinstance(init, str), "a string"),
+        ("warm_start", model.warm_start, bool(model.warm_start), "False"),
+        ("cv", cv, cv is not None and not isinstance(cv, str), "None or 'auto'"),
     ]:
         if needed:
-            return f"{name} must be {wanted}; got {getattr(model, name)!r}"
+            return f"{name} must be {wanted}; got {value!r}"
     if given.groups is not None or given.params:
         return f"groups and further parameters must be None; got {['groups', *given.params]}"
     return needs_all_rows(specification)
