@@ -1,4 +1,4 @@
-"""The version, and estimators that tell which one has stored them."""
+"""The version, and how it is stored with estimators."""
 
 import warnings
 from inspect import signature
@@ -12,17 +12,35 @@ _KEY = "_skmoe_version"
 
 
 class VersionedMixin:
-    """Writes the version into what is stored, and looks at it where that is read."""
+    """Stores the version with an estimator, and checks it where the estimator is loaded."""
 
     def __getstate__(self):
-        """All attributes, and the version."""
-        return super().__getstate__() | {_KEY: __version__}
+        """Return all attributes, and the version."""
+        return stored_state(super().__getstate__())
 
     def __setstate__(self, state):
-        """Take attributes over; a parameter that is younger than they are gets its default."""
-        attributes = dict(state)
-        _check_version(type(self).__name__, attributes.pop(_KEY, "unknown"))
-        super().__setstate__(_defaults(type(self)) | attributes)
+        """Take over stored attributes."""
+        super().__setstate__(loaded_state(type(self), state))
+
+
+def stored_state(attributes):
+    """Return the attributes of an estimator, and the version, as its ``__getstate__`` does."""
+    return attributes | {_KEY: __version__}
+
+
+def loaded_state(cls, state):
+    """Return the attributes in a stored state, as the ``__setstate__`` of a class takes them over.
+
+    A parameter that was added after the state was stored gets its default.
+
+    Warns
+    -----
+    UserWarning
+        If another version stored the state, whose models may predict something else.
+    """
+    attributes = dict(state)
+    _check_version(cls.__name__, attributes.pop(_KEY, "unknown"))
+    return _defaults(cls) | attributes
 
 
 def _check_version(name, version):
@@ -32,7 +50,7 @@ def _check_version(name, version):
             "predict something else, so fit it anew, or read it with the version that stored it. "
             f"Versions that are read: {', '.join(READABLE)}",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

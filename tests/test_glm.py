@@ -407,14 +407,14 @@ def test_the_standard_deviation_is_within_plus_between(law, rng):
 @LAW_NAMES
 def test_the_law_decides_who_is_solved_in_a_batch(law):
     glm, other = PLAIN[law], PLAIN["gamma" if law == "poisson" else "poisson"]
-    assert is_batched(glm(alpha=0, solver="newton-cholesky", tol=1e-9), False, law)
-    assert not is_batched(glm(alpha=0), False, "squares")
-    assert not is_batched(glm(), False, law)
-    assert not is_batched(glm(alpha=0, fit_intercept=False), False, law)
-    assert not is_batched(other(alpha=0), False, law)
+    assert is_batched(glm(alpha=0, solver="newton-cholesky", tol=1e-9), law)
+    assert not is_batched(glm(alpha=0), "squares")
+    assert not is_batched(glm(), law)
+    assert not is_batched(glm(alpha=0, fit_intercept=False), law)
+    assert not is_batched(other(alpha=0), law)
     for linear in (LinearRegression(), Ridge()):
-        assert not is_batched(linear, False, law)
-        assert is_batched(linear, False, "squares")
+        assert not is_batched(linear, law)
+        assert is_batched(linear, "squares")
 
 
 @LAW_NAMES

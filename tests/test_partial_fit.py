@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._estimator.partial_fit import RECENT_ROWS
+from skmoe._estimator.partial_fit import RECENT_ROWS, known_of
 from skmoe._fit.online._decay import Decayed, best_of
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.gates import SoftmaxGate
@@ -82,7 +82,7 @@ def test_the_top_of_a_parabola_is_found(rng):
 def test_a_full_fit_is_a_fixed_point(task):
     X, y = table(task, 2000, seed=1)
     model = make(task, tol=1e-13, max_iter=5000).partial_fit(X, y)
-    learned = model._known()
+    learned = known_of(model)
     batch = model._batch(learned.gate, learned.experts, X, y, np.ones(2000))
     resp, scores = learned.stream.expect(batch, None)
     assert_allclose(scores, model.score_samples(X, y), atol=1e-9)
@@ -113,9 +113,7 @@ def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
 @EVERY_TASK
 @pytest.mark.parametrize("looks", [(4, 8, 16, 32, 64), (4, 8)])
 def test_a_change_of_regime_is_followed(task, looks, monkeypatch):
-    monkeypatch.setattr(
-        "skmoe._estimator.partial_fit.SECOND_LOOKS", looks
-    )  # without rows kept, too
+    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", looks)  # without rows kept, too
     model = streamed(make(task), *table(task, 40 * BATCH, seed=0))
     n = 20 * BATCH
     X, y = table(task, n + 5000, seed=100)
@@ -124,7 +122,7 @@ def test_a_change_of_regime_is_followed(task, looks, monkeypatch):
     streamed(model, X[:n], y[:n])
     assert old > 0.3
     assert gap(model, full, X[n:], y[n:]) < 0.05
-    assert model._known().stream.n_batches <= 20
+    assert known_of(model).stream.n_batches <= 20
 
 
 def test_a_slow_change_is_followed_without_beginning_anew(rng):
@@ -134,7 +132,7 @@ def test_a_slow_change_is_followed_without_beginning_anew(rng):
         slope = 1 + step / 60
         y = np.where(X[:, 0] > 0, slope, -slope) * X[:, 1] + 0.3 * rng.standard_normal(BATCH)
         model.partial_fit(X, y)
-    assert model._known().stream.n_batches == 120
+    assert known_of(model).stream.n_batches == 120
     slopes = sorted(expert.coef_[1] for expert in model.experts_)
     assert_allclose(slopes, [-slope, slope], atol=0.4)
 
@@ -174,7 +172,7 @@ def test_weights_of_classes_count():
 def test_memory_stays_bounded_and_models_can_be_kept(task):
     X, y = table(task, 30 * BATCH, seed=0)
     model = streamed(make(task), X, y)
-    assert len(model._known().recent[0]) == RECENT_ROWS
+    assert len(known_of(model).recent[0]) == RECENT_ROWS
     twin = pickle.loads(pickle.dumps(model))
     for each in (model, twin):
         each.partial_fit(X[:BATCH], y[:BATCH])
@@ -198,12 +196,12 @@ def test_what_it_goes_on_from_is_plain(task):
 
 
 def test_rows_are_kept_only_while_the_model_may_be_fitted_to_them(monkeypatch):
-    monkeypatch.setattr("skmoe._estimator.partial_fit.SECOND_LOOKS", (2, 4))
+    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", (2, 4))
     X, y = table("labels", 6 * BATCH, seed=0)
     model = streamed(make("labels"), X[: 4 * BATCH], y[: 4 * BATCH])
-    assert model._known().recent is not None
+    assert known_of(model).recent is not None
     streamed(model, X[4 * BATCH :], y[4 * BATCH :])
-    assert model._known().recent is None
+    assert known_of(model).recent is None
 
 
 def test_frames_columns_and_weights(rng):
@@ -230,7 +228,7 @@ def test_a_fitted_model_goes_on_from_what_it_is():
     model.partial_fit(X[5000:5250], y[5000:5250])
     assert_array_equal(model.predict(X), before)
     streamed(model, X[5250:10_000], y[5250:10_000])
-    assert model._known().stream.n_batches == 20
+    assert known_of(model).stream.n_batches == 20
     full = make("numbers").fit(X[:10_000], y[:10_000])
     assert gap(model, full, X[10_000:], y[10_000:]) < 0.03
 

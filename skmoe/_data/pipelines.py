@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -35,12 +36,32 @@ def before_last(estimator, X):
     return before_last(estimator.steps[-1][1], X)
 
 
-def is_distribution(estimator):
-    """Tell whether an expert brings a distribution of y of its own: a mixture as an expert.
+@runtime_checkable
+class DistributionExpert(Protocol):
+    """An expert that predicts a distribution of y, not only a number: a mixture of experts.
 
-    It may stand at the end of a pipeline, or be frozen.
+    An estimator is one by its members, fitted or not, as a container is one by ``__len__``: no
+    class has to derive from this one. `MixtureOfExpertsRegressor` is one; a classifier is none,
+    since probabilities of classes are all there is to know of labels.
+
+    Attributes
+    ----------
+    response : str or response
+        The law of its components. It must be that of the mixture that it is an expert of.
     """
-    return hasattr(innermost(estimator), "_components")
+
+    response: Any
+
+    def __skmoe_components__(self, X):
+        """Return weights (n, C), predictions (n, C, m) and law parameters, (C, q) or (n, C, q)."""
+
+    def score_samples(self, X, y=None):
+        """Return log-densities (n,) of y."""
+
+
+def is_distribution(estimator):
+    """Tell whether an expert is a `DistributionExpert`, frozen or at the end of a pipeline."""
+    return isinstance(innermost(estimator), DistributionExpert)
 
 
 def own_log_density(estimator, X, y):
@@ -52,8 +73,8 @@ def own_log_density(estimator, X, y):
 
 
 def own_components(estimator, X):
-    """Components of a fitted mixture that is an expert: weights, answers and dispersions."""
-    return innermost(estimator)._components(before_last(estimator, X))
+    """Components of a fitted expert that `is_distribution`: weights, predictions, parameters."""
+    return innermost(estimator).__skmoe_components__(before_last(estimator, X))
 
 
 def fit_prefix(estimator, view, y):

@@ -1,1 +1,1 @@
-"""The border with scikit-learn: what both estimators are made of."""
+"""The border with scikit-learn: parameters, ``fit``, predictions and tasks of both estimators."""

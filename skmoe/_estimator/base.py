@@ -1,22 +1,16 @@
-"""The border with scikit-learn: what both estimators share."""
+"""The border with scikit-learn: parameters, ``fit`` and conventions of both estimators."""
 
-import copy
-from dataclasses import replace
-from functools import partial
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import Bunch, check_consistent_length, check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from .._data.groups import check_groups, make_units
-from .._data.tables import select
-from .._fit.calibration import calibrated
-from .._fit.fitting import KINDS, Fitting, make_folds
-from .._fit.growth import grow
-from .._fit.problem import Data, Specification
-from .._fit.progress import monitoring
+from .._fit.fitting import KINDS
 from .._sklearn import (
     CALLBACKS,
     BaseComposition,
@@ -25,47 +19,42 @@ from .._sklearn import (
     StrOptions,
     VisualBlock,
     callback_context,
-    raise_for_params,
-    routing_enabled,
     with_callbacks,
 )
-from .._version import VersionedMixin
-from ..em._loop import Result
-from ..em._search import Settings
-from ..gates import GATES, SoftmaxGate, is_estimator, resolve_gate
-from .criteria import CriteriaMixin
-from .options import (
-    check_expert,
-    check_nested,
-    is_frozen,
-    resolve_experts,
-    seed_parts,
-    share_fits,
-)
-from .out_of_core import LargeMixin
-from .prediction import AnswersMixin
-from .validation import (
-    check_init,
-    check_weights,
-    check_X,
-    keep_rows,
-    resolve_columns,
-    resolve_cv,
-)
-from .warnings import (
-    warn_of_ending,
-    warn_of_overfitting,
-    warn_of_resampling,
-    warn_of_separation,
-)
+from .._version import loaded_state, stored_state
+from ..em._protocols import Task
+from ..gates import GATES, SoftmaxGate, is_estimator
+from .fit import TrainingRows, fitted_draft
+from .options import resolve_experts
+from .partial_fit import if_updated_by_batches, with_batch
+
+OptionalArray = ArrayLike | None
 
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(
-    *CALLBACKS, LargeMixin, AnswersMixin, CriteriaMixin, VersionedMixin, BaseComposition
-):
-    """Constructor parameters and ``fit``."""
+class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
+    """Constructor parameters, ``fit`` and ``partial_fit``."""
+
+    experts_: list[Any]
+    named_experts_: Bunch
+    gate_: Any
+    expert_usage_: NDArray[np.float64]
+    gate_entropy_: float
+    starved_experts_: list[str]
+    n_experts_: int
+    n_iter_: int
+    converged_: bool
+    stop_reason_: str
+    lower_bound_: float
+    lower_bounds_: NDArray[np.float64]
+    averaged_: list[dict[str, Any]]
+    starts_: list[dict[str, Any]]
+    path_: list[dict[str, Any]]
+    gate_columns_: list[int] | None
+    expert_columns_: list[int] | None
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
 
     _parameter_constraints = {
         "experts": [list, HasMethods(["fit"]), None],
@@ -88,9 +77,13 @@ class BaseMixtureOfExperts(
         "verbose": ["verbose"],
     }
 
+    def _task(self) -> Task:
+        """Return regression or classification, with the parameters of this estimator."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------- parameters
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.
 
         Parameters
@@ -107,7 +100,7 @@ class BaseMixtureOfExperts(
             return self._get_params("experts", deep=deep)
         return super().get_params(deep=deep)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set the parameters of this estimator.
 
         Parameters
@@ -134,182 +127,114 @@ class BaseMixtureOfExperts(
 
     # ------------------------------------------------------------------- fit
 
-    @with_callbacks
-    def _fit(self, X, y, sample_weight, groups, params):
-        """Fit a draft, and take its attributes over once all has gone well."""
-        self._validate_params()
-        context = callback_context(self)
-        draft = copy.copy(self)
-        _forget(draft)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        known = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        with monitoring(
-            context, known, partial(_attributes_of, draft), partial(_fitted, draft), self.verbose
-        ) as monitor:
-            draft._fit_draft(X, y, sample_weight, groups, params, self._previous(), monitor)
-        # One assignment: an interrupt finds the old fit or the new one, never half of each.
-        self.__dict__ = vars(draft)
-        return self
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
+        """Fit gate and experts by expectation-maximisation.
 
-    def _previous(self):
-        """The fitted model that `warm_start` goes on from, or None."""
-        return self if self.warm_start and self.__sklearn_is_fitted__() else None
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features), or blocks of rows
+            Wrapped experts and gates get it as it is. Linear, Poisson, gamma and logistic
+            experts under a softmax or Gaussian gate can also be fitted to rows that are not in
+            memory, block by block: to a ``numpy.memmap``, a Dask collection, or an object with
+            ``__len__`` and ``__getitem__``, or an iterable that starts anew each time, of
+            ``(X, y)`` or ``(X, y, sample_weight)``.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Numbers, or labels of any type. None where X are blocks; a Dask collection where X
+            is one.
+        sample_weight : array-like of shape (n,), optional
+            A weight of two is the same as the row written twice, a weight of
+            zero the same as a row left out.
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one latent expert, as repeated measurements
+            of one person do. The gate sees one row per group: means of numeric columns;
+            others must not vary within it, nor may `sample_weight`.
+        **params : dict
+            Metadata for the experts, routed as scikit-learn routes it.
 
-    def _fit_draft(self, X, y, sample_weight, groups, params, previous, monitor):
-        rng = _random_state(self.random_state)
-        parts = self._resolve_parts(rng)
-        chooses = self._chooses(parts)
-        settings = Settings(self.tol, self.max_iter, self.top_k, monitor, self.accelerate)
-        chunks = self._chunks_of(X, y, sample_weight, groups, params, parts)
-        if chunks is not None:
-            training, results, log, widening = self._fit_chunks(chunks, parts, settings, rng)
-        else:
-            data, given, parts = self._read(X, y, sample_weight, groups, params, parts, previous)
-            warn_of_resampling(parts.named, data.weights, parts.specialize)
-            fitting = Fitting(data, parts, settings, self.n_jobs, rng)
-            training, results, log = self._grow(fitting) if chooses else self._train(fitting, given)
-            chosen = fitting.sized(training.n_experts) if chooses else fitting
-            results, widening = calibrated(chosen, training, results)
-        self._store(training, results[0])
-        self._store_widening(widening)
-        self.averaged_ = [self._further(training, result.state) for result in results[1:]]
-        self.starts_ = log
-        warn_of_ending(self)
-        warn_of_separation([training.names[k] for k in training.separated(results[0].state)])
-        warn_of_overfitting([training.names[k] for k in training.overfitted(results[0].state)])
-
-    def _read(self, X, y, sample_weight, groups, params, parts, previous):
-        """Return the rows of positive weight, a start that is given, and parts with their rows."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
-        X = check_X(self, X, reset=True)
-        y = self._check_y(y)
-        check_consistent_length(X, y)
-        n = len(y)
-        weights = self._class_weights(y, check_weights(sample_weight, X))
-        groups = None if groups is None else check_groups(groups, X)
-        given = self._given_start(X, y, groups, len(parts.components), previous)
-        cv = resolve_cv(self.cv, X, y, groups)
-        fold = cv if isinstance(cv, np.ndarray) else None
-        rows = np.flatnonzero(weights > 0)
-        X, y, weights, given, groups, fold = keep_rows(rows, n, X, y, weights, given, groups, fold)
-        params = {name: keep_rows(rows, n, value)[0] for name, value in params.items()}
-        parts = replace(parts, params=self._route(params, [name for name, _ in parts.named]))
-        self.gate_columns_ = resolve_columns(X, self.gate_features, "gate_features")
-        self.expert_columns_ = columns = resolve_columns(X, self.expert_features, "expert_features")
-        units = make_units(groups, weights)
-        if fold is None and cv is not None:
-            fold = make_folds(cv, select(X, columns), weights, units, parts.specialize)
-        target = self._target(y, weights)
-        data = Data(X, target, weights, units, fold, self.gate_columns_, columns)
-        return data, None if given is None else (self._kind_of_given(previous), given), parts
-
-    def _train(self, fitting, given):
-        """Train a given number of experts."""
-        self.path_ = []
-        return fitting.run(
-            init=self.init if isinstance(self.init, str) else "auto",
-            n_init=self.n_init,
-            given=given,
-            average=self.average,
-        )
-
-    def _chooses(self, parts):
-        """Whether the number of experts is to be chosen.
+        Returns
+        -------
+        estimator
+            Itself.
 
         Raises
         ------
         ValueError
-            If another parameter rules that out.
+            If a parameter is out of range, X or y cannot be used by a part that
+            sees it, or an expert fails; the message names the parameter or the
+            part. The attributes of an earlier fit stay.
+        TypeError
+            If an expert or gate is not an estimator of the right kind.
         """
-        if self.n_experts != "auto" or not parts.clones:
-            return False
-        for name, refused in [
-            ("specialize", not parts.specialize),
-            ("average", self.average > 1),
-            ("init", not isinstance(self.init, str)),
-        ]:
-            if refused:
-                value = getattr(self, name) if name != "init" else "an array"
-                raise ValueError(
-                    f"n_experts must be a number with {name}={value}; got 'auto', which grows one "
-                    "mixture of experts that specialise, from a single expert"
-                )
-        return True
+        return self._fit(TrainingRows(X, y, sample_weight, groups, params))
 
-    def _grow(self, fitting):
-        """Choose the number of experts."""
+    @with_callbacks
+    def _fit(self, given):
+        self._validate_params()
+        draft = fitted_draft(self, callback_context(self), given)
+        # One assignment: an interrupt finds the old fit or the new one, never half of each.
+        self.__dict__ = vars(draft)
+        return self
 
-        def assemble(training, result):
-            model = copy.copy(self)
-            model._store(training, result)
-            model.averaged_ = []
-            return model
+    @if_updated_by_batches
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: OptionalArray = None, classes: OptionalArray = None
+    ) -> Self:
+        """Update the mixture by one more batch of rows: stepwise EM.
 
-        training, result, log, self.path_ = grow(fitting, assemble)
-        return training, [result], log
+        `fit` fits the first batch; a fitted model continues from its fit, and its first batch
+        gives location and scale of the rows. Each further batch gets an E-step; the M-step solves
+        for decayed sums, in which the newest batch has a share of t to the power -0.6 after t
+        batches, and at least 0.02 (Cappé and Moulines 2009). A batch predicted worse than earlier
+        ones by six standard errors starts the model anew. After 4, 8, 16, 32 and 64 batches a fit
+        to the last 4096 rows replaces the model if it predicts the next batch clearly better.
 
-    def _resolve_parts(self, rng):
-        """Return seeded clones of all parts, checked."""
-        labels = self._has_labels
-        count = 1 if self.n_experts == "auto" else self.n_experts
-        named = resolve_experts(
-            self.experts, count, self._default_expert(), self.get_params(deep=False)
-        )
-        for name, expert in named:
-            check_expert(name, expert, labels)
-        law = self._law()
-        check_nested(named, law)
-        specialize = self.specialize and not all(is_frozen(expert) for _, expert in named)
-        named, components = share_fits(
-            named, not isinstance(self.experts, list), specialize, law.n_scales
-        )
-        named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
-        gate = seed_parts(resolve_gate(self.gate), rng)
-        clones = not isinstance(self.experts, list)
-        auto = isinstance(self.cv, str)
-        return Specification(gate, named, components, clones, specialize, auto, law, {})
+        An expert that is not solved for gets one call of its own ``partial_fit`` per batch, with
+        responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
+        Dispersions and gate are fitted to decayed sums, and to its errors before the call, which
+        overfitting cannot reduce. With such experts, as neural networks are, there are no fits to
+        the last rows, which would cost more than all else.
 
-    def _given_start(self, X, y, groups, n_experts, previous):
-        """Responsibilities (n, K) to start from, or None to draw them."""
-        if not isinstance(self.init, str):
-            return check_init(self.init, len(y), n_experts)
-        if previous is not None and previous.n_experts_ == n_experts:
-            warm = previous.responsibilities(X, y, groups)
-            return check_init(warm, len(y), n_experts)
-        return None
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+            Numbers.
+        y : array-like of shape (n,) or (n, n_outputs)
+        sample_weight : array-like of shape (n,), optional
+        classes : array-like of shape (n_classes,), optional
+            All labels of a classifier; by default those of the first batch. One that the first
+            batch lacks begins with a probability near 0.001, the same everywhere: each row counts
+            as one of that label with so much of its weight.
 
-    def _kind_of_given(self, previous):
-        return "given" if previous is None or not isinstance(self.init, str) else "warm"
+        Returns
+        -------
+        estimator
+            Itself. ``lower_bounds_`` holds the mean log-score of each batch before its update, of
+            the first one after it, ``lower_bound_`` the last one; ``n_iter_`` counts batches.
 
-    def _store(self, training, result):
-        """Write the fitted attributes."""
-        parameters = result.state.parameters
-        self.gate_, self.experts_ = training.finish(result.state)
-        self.named_experts_ = Bunch(**dict(zip(training.names, self.experts_, strict=True)))
-        self.n_experts_ = len(self.experts_)
-        self.expert_usage_ = training.usage(result.state)
-        self.gate_entropy_ = training.gate_entropy(result.state)
-        self.starved_experts_ = [training.names[k] for k in parameters.starved]
-        self.lower_bound_ = result.state.objective
-        self.lower_bounds_ = np.array(result.history)
-        self.n_iter_ = len(result.history)
-        self.converged_ = result.converged
-        self.stop_reason_ = result.stop_reason
-        self._store_law(training, parameters)
-
-    def _further(self, training, state):
-        """What is kept of a start whose density is averaged with the best."""
-        gate, experts = training.finish(state)
-        kept = {"gate": gate, "experts": experts, "lower_bound": state.objective}
-        return kept | self._law_of(training, state.parameters)
+        Raises
+        ------
+        AttributeError
+            Unless there are two or more clones of ``LinearRegression`` or ``Ridge`` under a
+            Gaussian response with constant dispersion, or of ``LogisticRegression``, or estimators
+            whose ``partial_fit`` takes `sample_weight`, a ``SoftmaxGate`` and ``average=1``.
+        ValueError
+            If y has a label that is not in `classes`, `classes` are not those of the first
+            batch, or rows are no numbers.
+        """
+        self._validate_params()
+        self.__dict__ = vars(with_batch(self, X, y, sample_weight, classes))
+        return self
 
     # --------------------------------------------------------------- routing
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing of this estimator.
 
         Returns
@@ -318,27 +243,16 @@ class BaseMixtureOfExperts(
             Routes the metadata of ``fit`` to the experts.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
-        named = resolve_experts(self.experts, 1, self._default_expert(), ())
+        named = resolve_experts(self.experts, 1, self._task().default_expert(), ())
         if not isinstance(self.experts, list):
             named = [("experts", named[0][1])]
         mapping = MethodMapping().add(caller="fit", callee="fit")
         return router.add(method_mapping=mapping, **dict(named))
 
-    def _route(self, params, names):
-        """Fit parameters of each expert, by its name."""
-        if not routing_enabled():
-            raise_for_params(params, self, "fit")
-            return {}
-        if not params:
-            return {}
-        routed = process_routing(self, "fit", **params)
-        key = "{}" if isinstance(self.experts, list) else "experts"
-        return {name: dict(routed[key.format(name)].fit) for name in names}
-
     # ----------------------------------------------------------- conventions
 
     def __sklearn_tags__(self):
-        """What all parts take, the mixture takes."""
+        """Return the tags: the mixture takes what all of its parts take."""
         tags = super().__sklearn_tags__()
         templates = [*self._gate_templates(), *self._expert_templates()]
         parts = [get_tags(part) for part in templates]
@@ -348,55 +262,34 @@ class BaseMixtureOfExperts(
         return tags
 
     def _gate_templates(self):
-        """The gate, where it is an estimator; what is none is refused by name in `fit`."""
+        """Return the gate, if it is an estimator; `fit` refuses any other by name."""
         gate = "softmax" if self.gate is None else self.gate
         gate = GATES[gate]() if isinstance(gate, str) and gate in GATES else gate
         return [gate] if is_estimator(gate) else []
 
     def _expert_templates(self):
-        """The experts as given, where they are estimators."""
+        """Return those of the given experts that are estimators."""
         experts = self.experts if isinstance(self.experts, list) else [("", self.experts)]
         found = [entry[-1] for entry in experts if isinstance(entry, tuple)]
-        found = [self._default_expert() if expert is None else expert for expert in found]
+        found = [self._task().default_expert() if expert is None else expert for expert in found]
         return [part for part in found if is_estimator(part)]
 
     def _sk_visual_block_(self):
-        """Gate and experts, side by side."""
+        """Return gate and experts, side by side."""
         gate = SoftmaxGate() if self.gate is None else self.gate
         experts = self.experts
         if not isinstance(experts, list):
-            template = self._default_expert() if experts is None else experts
+            template = self._task().default_expert() if experts is None else experts
             experts = [(f"{self.n_experts} experts", template)]
         names = ["gate", *(name for name, _ in experts)]
         return VisualBlock(
             "parallel", [gate, *(expert for _, expert in experts)], names=names, dash_wrapped=False
         )
 
+    def __getstate__(self):
+        """Return all attributes, and the version."""
+        return stored_state(super().__getstate__())
 
-def _forget(estimator):
-    """Remove fitted attributes."""
-    for name in _fitted(estimator):
-        delattr(estimator, name)
-
-
-def _attributes_of(draft, training, state):
-    """Fitted attributes, as they would be if the fit of a draft ended with a state."""
-    model = copy.copy(draft)
-    model._store(training, Result(state, (state.objective,), False, "it goes on"))
-    model._store_widening(1.0)
-    model.averaged_ = []
-    return _fitted(model)
-
-
-def _fitted(estimator):
-    """Fitted attributes by name."""
-    return {
-        name: value
-        for name, value in vars(estimator).items()
-        if name.endswith("_") and not name.startswith("_")
-    }
-
-
-def _random_state(seed):
-    """A random state; for None a fresh one, so that the global one stays untouched."""
-    return np.random.RandomState() if seed is None else check_random_state(seed)
+    def __setstate__(self, state):
+        """Take over stored attributes; they may be those of an earlier version."""
+        super().__setstate__(loaded_state(type(self), state))

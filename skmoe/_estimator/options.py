@@ -1,12 +1,26 @@
-"""What constructor parameters stand for: the one place where options become objects."""
+"""Constructor parameters and the objects that they mean."""
 
-from sklearn.base import clone, is_classifier
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
+from sklearn.model_selection import BaseCrossValidator
 
 from .._data.pipelines import innermost, is_distribution
 from ..gates import is_estimator
-from ..responses import Gamma, Gaussian, Laplace, Poisson, StudentT
+from ..responses import Gamma, Gaussian, Laplace, Poisson, Response, StudentT
+
+#: Columns as ``ColumnTransformer`` selects them; None for all.
+Columns = str | int | slice | ArrayLike | Callable[[Any], Any] | None
+
+#: Starts.
+Init = Literal["auto", "kmeans", "random", "split"] | ArrayLike
+
+#: How rows are split for cross-fitting.
+Splitter = int | Literal["auto"] | BaseCrossValidator | Iterable[tuple[Any, Any]] | None
 
 RESPONSES = {
     "gamma": Gamma,
@@ -16,7 +30,7 @@ RESPONSES = {
     "student_t": StudentT,
 }
 
-#: The expert of the regressor's ``experts=None``, by what experts minimise under the law.
+#: The expert of the regressor's ``experts=None``, by the loss that experts minimise.
 DEFAULT_EXPERTS = {
     "squares": LinearRegression(),
     # Newton's method, to the optimum: the other solver crawls where columns differ in scale.
@@ -35,12 +49,18 @@ def resolve_response(response):
 
 
 def default_expert(response):
-    """Return the unfitted regressor that stands for ``experts=None`` under a `response`.
+    """Return the unfitted regressor that ``experts=None`` means under a `response`."""
+    return clone(DEFAULT_EXPERTS[read_response(response).loss])
 
-    It may be any, checked or not: estimators say what they are before they are fitted.
+
+def read_response(response):
+    """Return the law for the parameter `response`, unchecked; Gaussian for any other object.
+
+    Estimators have tags before `fit` refuses an object that is no law.
     """
-    law = RESPONSES.get(response, Gaussian) if isinstance(response, str) else response
-    return clone(DEFAULT_EXPERTS[getattr(law, "loss", "squares")])
+    if isinstance(response, str):
+        return RESPONSES.get(response, Gaussian)()
+    return response if isinstance(response, Response) else Gaussian()
 
 
 def resolve_experts(experts, n_experts, default, reserved):
@@ -52,7 +72,7 @@ def resolve_experts(experts, n_experts, default, reserved):
     n_experts : int
         Number of clones of a single estimator.
     default : estimator
-        What None stands for.
+        The expert that None means.
     reserved : collection of str
         Names of constructor parameters, which no expert may have.
 
@@ -82,7 +102,7 @@ def resolve_experts(experts, n_experts, default, reserved):
 
 
 def share_fits(named, clones, specialize, n_scales):
-    """Return the experts to fit, and the components of the mixture that ask them.
+    """Return the experts to fit, and the components of the mixture that share them.
 
     Parameters
     ----------
@@ -138,27 +158,20 @@ def _check_names(names, reserved):
         raise ValueError(f"names of experts must not contain '__'; got {joined}")
 
 
-def check_expert(name, expert, labels):
-    """Raise a TypeError if an estimator cannot be an expert.
+def check_expert(name, expert, task):
+    """Raise a TypeError if an estimator cannot be an expert of a task.
 
     Parameters
     ----------
     name : str
     expert : estimator
-    labels : bool
-        Whether y are labels.
+    task : Task
     """
     if not is_estimator(expert):
         raise TypeError(
             f"expert {name!r} must be an instance of a scikit-learn estimator; got {expert!r}"
         )
-    if labels and not hasattr(expert, "predict_proba"):
-        raise TypeError(
-            f"expert {name!r} must be a classifier with predict_proba; got {expert!r}. "
-            "CalibratedClassifierCV gives probabilities to one that has none."
-        )
-    if not labels and (is_classifier(expert) or not hasattr(expert, "predict")):
-        raise TypeError(f"expert {name!r} must be a regressor with predict; got {expert!r}")
+    task.check_expert(name, expert)
 
 
 def check_nested(named, law):
@@ -170,8 +183,10 @@ def check_nested(named, law):
         Naming it.
     """
     for name, expert in named:
-        inner = getattr(innermost(expert), "response", None) if is_distribution(expert) else None
-        if inner is not None and type(resolve_response(inner)) is not type(law):
+        if not is_distribution(expert):
+            continue
+        inner = innermost(expert).response
+        if type(resolve_response(inner)) is not type(law):
             raise ValueError(
                 f"expert {name!r} must be a mixture with the response {type(law).__name__}, as "
                 f"the mixture it is an expert of; got {inner!r}"

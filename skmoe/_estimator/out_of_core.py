@@ -1,76 +1,69 @@
-"""``fit`` on rows that are not all in memory: what it takes, and what it refuses."""
-
-from functools import partial
+"""``fit`` on rows that are not all in memory: which fits can, and how rows are read."""
 
 import numpy as np
 
 from .._data.chunks import are_blocks, of_arrays, of_blocks
 from .._data.dask import DaskChunks
 from .._data.tables import is_dask
-from .._fit.out_of_core import SOME_ROWS, ChunkedFitting, needs_all_rows
-from .validation import check_X
+from .._fit.out_of_core import SOME_ROWS, needs_all_rows
 
 
-class LargeMixin:
-    """Adds fits by blocks of rows to the estimators."""
+def chunks_of(model, given, specification):
+    """Return the chunks of rows that come in blocks or from a large file, else None.
 
-    def _chunks_of(self, X, y, sample_weight, groups, params, parts):
-        """Return the chunks of rows that come in blocks or from a large file, else None.
+    Parameters
+    ----------
+    model : mixture
+    given : TrainingRows
+    specification : Specification
 
-        Raises
-        ------
-        ValueError
-            If rows come in blocks, and parameters need all of them at once.
-        """
-        refused = self._needs_memory(groups, params, parts)
-        if y is None and are_blocks(X):
-            if sample_weight is not None:
-                refused = "sample_weight must stand in the blocks, as (X, y, sample_weight)"
-            _refuse("rows in blocks", refused)
-            return of_blocks(X, self.n_jobs)
-        if is_dask(X):
-            _refuse("Dask collections", refused)
-            return DaskChunks(X, y, sample_weight)
-        if not _is_large_file(X) or y is None or refused is not None:
-            return None
-        given = [values if values is None else np.asarray(values) for values in (y, sample_weight)]
-        for name, values in zip(["y", "sample_weight"], given, strict=True):
-            if values is not None and len(values) != len(X):
-                raise ValueError(f"{name} must have {len(X)} rows, as X; got {len(values)}")
-        return of_arrays(X, *given, self.n_jobs)
-
-    def _needs_memory(self, groups, params, parts):
-        """Say what needs all rows at once; None where nothing does."""
-        for name, needed, wanted in [
-            ("gate_features", self.gate_features is not None, "None"),
-            ("expert_features", self.expert_features is not None, "None"),
-            ("average", self.average != 1, "1"),
-            ("n_experts", self.n_experts == "auto", "a number"),
-            ("init", not isinstance(self.init, str), "a string"),
-            ("warm_start", bool(self.warm_start), "False"),
-            ("cv", self.cv is not None and not isinstance(self.cv, str), "None or 'auto'"),
-        ]:
-            if needed:
-                return f"{name} must be {wanted}; got {getattr(self, name)!r}"
-        if groups is not None or params:
-            return f"groups and further parameters must be None; got {['groups', *params]}"
-        return needs_all_rows(parts)
-
-    def _fit_chunks(self, chunks, parts, settings, rng):
-        """Fit to chunks; return training, results, log of the starts, and widening."""
-        check_X(self, chunks.first, reset=True)
-        self.gate_columns_ = self.expert_columns_ = None
-        self.path_ = []
-        chunks = self._interpreted(chunks)
-        fitting = ChunkedFitting(chunks, parts, partial(self._target_of, chunks), settings, rng)
-        training, result, *rest = fitting.run(self.n_features_in_, self.init, self.n_init)
-        return training, [result], *rest
+    Raises
+    ------
+    ValueError
+        If rows come in blocks, and parameters need all of them at once.
+    """
+    X, y, sample_weight = given.X, given.y, given.sample_weight
+    refused = _needs_memory(model, given, specification)
+    if y is None and are_blocks(X):
+        if sample_weight is not None:
+            refused = "sample_weight must stand in the blocks, as (X, y, sample_weight)"
+        _refuse("rows in blocks", refused)
+        return of_blocks(X, model.n_jobs)
+    if is_dask(X):
+        _refuse("Dask collections", refused)
+        return DaskChunks(X, y, sample_weight)
+    if not _is_large_file(X) or y is None or refused is not None:
+        return None
+    arrays = [values if values is None else np.asarray(values) for values in (y, sample_weight)]
+    for name, values in zip(["y", "sample_weight"], arrays, strict=True):
+        if values is not None and len(values) != len(X):
+            raise ValueError(f"{name} must have {len(X)} rows, as X; got {len(values)}")
+    return of_arrays(X, *arrays, model.n_jobs)
 
 
-def _refuse(what, refused):
-    """Raise an error that says why rows cannot be fitted where they are, if there is a reason."""
-    if refused is not None:
-        raise ValueError(f"{what} cannot be fitted so: {refused}")
+def _needs_memory(model, given, specification):
+    """Say what needs all rows at once; None where nothing does."""
+    seen, columns, init, cv = model.gate_features, model.expert_features, model.init, model.cv
+    for name, value, needed, wanted in [
+        ("gate_features", seen, seen is not None, "None"),
+        ("expert_features", columns, columns is not None, "None"),
+        ("average", model.average, model.average != 1, "1"),
+        ("n_experts", model.n_experts, model.n_experts == "auto", "a number"),
+        ("init", init, not isinstance(init, str), "a string"),
+        ("warm_start", model.warm_start, bool(model.warm_start), "False"),
+        ("cv", cv, cv is not None and not isinstance(cv, str), "None or 'auto'"),
+    ]:
+        if needed:
+            return f"{name} must be {wanted}; got {value!r}"
+    if given.groups is not None or given.params:
+        return f"groups and further parameters must be None; got {['groups', *given.params]}"
+    return needs_all_rows(specification)
+
+
+def _refuse(rows, reason):
+    """Raise an error that says why rows of a kind cannot be fitted, if there is a reason."""
+    if reason is not None:
+        raise ValueError(f"{rows} cannot be fitted so: {reason}")
 
 
 def _is_large_file(X):

@@ -1,9 +1,11 @@
-"""``partial_fit``: mixtures that learn batch by batch."""
+"""``partial_fit``: mixtures that are updated batch by batch."""
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -28,20 +30,23 @@ from .._fit.online import (
     with_unseen,
 )
 from .._sklearn import as_numeric
+from .fit import specify
 from .validation import check_weights, check_X, keep_rows
 
-#: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
-#: place: a first batch is small, and has optima that many rows have not.
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+#: Rows that are kept, and the numbers of batches after which a fit to them may replace the model:
+#: a first batch is small, and has optima that more rows do not have.
 RECENT_ROWS = 2**12
 REFIT_AT = (4, 8, 16, 32, 64)
 
-#: By how many standard errors such a fit has to predict the next batch better.
+#: Standard errors by which such a fit has to predict the next batch better.
 _REFIT_GAIN = 2.0
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What ``partial_fit`` goes on from.
+    """What ``partial_fit`` continues from.
 
     Attributes
     ----------
@@ -62,7 +67,7 @@ class Learned:
     recent: tuple | None
 
     def with_batch(self, stream, X, y, weights):
-        """After a batch: its stream, and the last rows."""
+        """Return the same after a batch: its stream, and the last rows."""
         y, recent = _stacked(self.y, y)[-RECENT_ROWS:], None
         if self.recent is not None and stream.n_batches <= REFIT_AT[-1]:
             pairs = zip(self.recent, (X, weights), strict=True)
@@ -70,224 +75,194 @@ class Learned:
         return replace(self, stream=stream, y=y, recent=recent)
 
 
-def _learns_by_batches(estimator):
-    """Whether an estimator has ``partial_fit``; the error says why it has not."""
+def if_updated_by_batches(method: Method) -> Method:
+    """Decorate ``partial_fit``: a mixture whose parts cannot be updated by batches has none."""
+    return available_if(_can_be_updated)(method)
+
+
+def _can_be_updated(model):
+    """Return True if a mixture has ``partial_fit``; the error says why it has not."""
+    task = model._task()
     try:
-        estimator._validate_params()
-        parts = estimator._resolve_parts(np.random.RandomState(0))
+        model._validate_params()
+        parts = specify(model, task, np.random.RandomState(0))
     except (ValueError, TypeError):
         return True  # the method itself says what is wrong
-    refused = refusal(parts, estimator._has_labels)
-    if estimator.average != 1:
-        refused = f"average must be 1; got {estimator.average}"
+    refused = refusal(parts)
+    if model.average != 1:
+        refused = f"average must be 1; got {model.average}"
     if refused is not None:
         raise AttributeError(f"partial_fit cannot learn so: {refused}")
     return True
 
 
-class PartialFitMixin:
-    """Adds ``partial_fit`` to both estimators."""
+def with_batch(model, X, y, sample_weight, classes):
+    """Return a copy of a mixture after one more batch; the mixture stays as it is."""
+    if classes is not None:
+        model._task().check_classes(classes, model)
+    draft = copy.copy(model)
+    if not model.__sklearn_is_fitted__():
+        _fit_first(draft, X, y, sample_weight, classes)
+    elif not hasattr(model, "learned_"):
+        _initialise(draft, X, y, sample_weight)
+    else:
+        _update(draft, X, y, sample_weight)
+    return draft
 
-    @available_if(_learns_by_batches)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Learn from one more batch of rows, by stepwise EM.
 
-        The first batch is fitted as ``fit`` would; a model that ``fit`` has fitted goes on from
-        what it is, and the first batch tells how rows lie around it. Each further batch gets an
-        E-step; the M-step solves for decayed sums, in which the newest batch has a share of t to
-        the power -0.6 after t batches, and never less than 0.02 (Cappé and Moulines 2009). A
-        batch that the model predicts far worse than those before, by six standard errors, is of
-        another regime: the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to
-        the last 4096 rows takes its place if it predicts the next batch clearly better.
+def _fit_first(model, X, y, sample_weight, classes):
+    """Fit to the first batch."""
+    if classes is None:
+        model.fit(X, y, sample_weight)
+    else:
+        _fit_first_with_classes(model, X, y, sample_weight, np.unique(classes))
+    _initialise(model, X, y, sample_weight)
 
-        An expert that is not solved for gets one call of its own ``partial_fit`` a batch, with
-        responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
-        Dispersions and gate learn from decayed sums, and from its errors before the call, so
-        that an expert that learns its rows by heart cannot fool them. Such experts, neural
-        networks, get no fits to the last rows, which would cost more than all else.
 
-        Parameters
-        ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-            Numbers.
-        y : array-like of shape (n,) or (n, n_outputs)
-        sample_weight : array-like of shape (n,), optional
-        classes : array-like of shape (n_classes,), optional
-            Of a classifier: all labels; by default those of the first batch. One that the first
-            batch lacks begins with a probability near 0.001, the same everywhere: each row
-            stands for it with so much of its weight.
+def _fit_first_with_classes(model, X, y, sample_weight, classes):
+    """Fit to a first batch that may lack labels."""
+    task = model._task()
+    y = task.check_y(y, model)
+    check_consistent_length(X, y)
+    weights = check_weights(sample_weight, X)
+    X, y, weights = keep_rows(np.flatnonzero(weights > 0), len(y), X, y, weights)
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y must hold labels in classes, {classes.tolist()}; got also {unknown.tolist()}"
+        )
+    weights = task.row_weights(y, weights)
+    # They are in the weights now; "balanced" would raise those of labels that are missing.
+    class_weight, model.class_weight = model.class_weight, None
+    model.fit(*with_unseen(X, y, weights, classes))
+    model.class_weight = class_weight
 
-        Returns
-        -------
-        estimator
-            Itself. ``lower_bounds_`` holds the mean log-score of each batch before it was
-            learned, of the first one after, ``lower_bound_`` the last of them, and ``n_iter_``
-            counts batches.
 
-        Raises
-        ------
-        AttributeError
-            If a part cannot learn so: it takes two or more clones of ``LinearRegression`` or
-            ``Ridge`` under a Gaussian response with constant dispersion, or of
-            ``LogisticRegression``, or any estimators whose ``partial_fit`` takes
-            `sample_weight`, a ``SoftmaxGate`` and ``average=1``.
-        ValueError
-            If y has a label that is not in `classes`, `classes` are not those of the first
-            batch, or rows are no numbers.
-        """
-        self._validate_params()
-        if classes is not None:
-            self._check_classes(classes)
-        draft = copy.copy(self)
-        if not self.__sklearn_is_fitted__():
-            draft._fit_first(X, y, sample_weight, classes)
-        elif not hasattr(self, "learned_"):
-            draft._initialise(X, y, sample_weight)
-        else:
-            draft._update(X, y, sample_weight)
-        self.__dict__ = vars(draft)
-        return self
+def _initialise(model, X, y, sample_weight):
+    """Sum up a batch under the fitted model."""
+    X, y, weights = _batch_of(model, X, y, sample_weight)
+    model.learned_ = as_plain(_learned_from(model, model, X, y, weights))
+    score = float(np.average(model.score_samples(X, y), weights=weights))
+    _record(model, np.array([score]))
 
-    def _fit_first(self, X, y, sample_weight, classes):
-        """Fit to the first batch."""
-        if classes is None:
-            self.fit(X, y, sample_weight)
-        else:
-            self._fit_first_with_classes(X, y, sample_weight, np.unique(classes))
-        self._initialise(X, y, sample_weight)
 
-    def _fit_first_with_classes(self, X, y, sample_weight, classes):
-        """Fit to a first batch that may lack labels."""
-        y = self._check_y(y)
-        check_consistent_length(X, y)
-        weights = check_weights(sample_weight, X)
-        X, y, weights = keep_rows(np.flatnonzero(weights > 0), len(y), X, y, weights)
-        unknown = np.setdiff1d(y, classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold labels in classes, {classes.tolist()}; got also {unknown.tolist()}"
-            )
-        weights = self._class_weights(y, weights)
-        # They are in the weights now; "balanced" would raise those of labels that are missing.
-        class_weight, self.class_weight = self.class_weight, None
-        self.fit(*with_unseen(X, y, weights, classes))
-        self.class_weight = class_weight
+def _learned_from(model, fitted, X, y, weights):
+    """Return what to continue from after a fit of the mixture `fitted` to these rows."""
+    last, recent, task = y, (_numbers(X), weights), model._task()
+    classes = task.fitted(model).classes
+    if classes is not None:
+        X, y, weights = with_unseen(X, y, weights, classes)
+    named = specify(model, task, np.random.RandomState(0)).named
+    solved = solved_at_once(named[0][1], task.law.loss)
+    seen = select(X, model.expert_columns_) if solved else None
+    experts = _standardisation(seen, weights, y if classes is None else None)
+    gate = _standardisation(select(X, model.gate_columns_), weights)
+    stream = Stream.of(fitted, named, _batch(model, gate, experts, X, y, weights))
+    return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
 
-    def _initialise(self, X, y, sample_weight):
-        """Sum up a batch under the fitted model."""
-        X, y, weights = self._batch_of(X, y, sample_weight)
-        self._keep(self._learned_from(self, X, y, weights))
-        score = float(np.average(self.score_samples(X, y), weights=weights))
-        self._record(np.array([score]))
 
-    def _learned_from(self, model, X, y, weights):
-        """What to go on from after a fit of `model` to these rows."""
-        last, recent = y, (_numbers(X), weights)
-        if self._has_labels:
-            X, y, weights = with_unseen(X, y, weights, self.classes_)
-        named = self._resolve_parts(np.random.RandomState(0)).named
-        solved = solved_at_once(named[0][1], self._has_labels)
-        seen = select(X, self.expert_columns_) if solved else None
-        experts = _units(seen, y, weights, self._has_labels)
-        gate = _units(select(X, self.gate_columns_), y, weights, True)
-        stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
-        return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
+def _update(model, X, y, sample_weight):
+    """Update the model by a further batch."""
+    known, given = known_of(model), (X, y, sample_weight)
+    X, y, weights = _batch_of(model, X, y, sample_weight)
+    if not len(y):
+        return
+    batch = _batch(model, known.gate, known.experts, X, y, weights)
+    resp, scores = known.stream.expect(batch, model.top_k)
+    history, task = model.lower_bounds_, model._task()
+    if known.stream.has_drifted(batch, scores) and task.can_restart_with(y, known.y):
+        _fit_first(model, *given, task.fitted(model).classes)
+    else:
+        if known.stream.n_batches in REFIT_AT and known.recent is not None:
+            known, batch, resp, scores = _refit_if_better(model, known, X, y, batch, resp, scores)
+        stream = known.stream.learned(batch, resp, scores)
+        model.learned_ = as_plain(known.with_batch(stream, _numbers(X), y, weights))
+        _store_stream(model, stream, batch)
+    _record(model, np.append(history, np.average(scores, weights=weights)))
 
-    def _update(self, X, y, sample_weight):
-        """Learn a further batch."""
-        known, given = self._known(), (X, y, sample_weight)
-        X, y, weights = self._batch_of(X, y, sample_weight)
-        if not len(y):
-            return
-        batch = self._batch(known.gate, known.experts, X, y, weights)
-        resp, scores = known.stream.expect(batch, self.top_k)
-        history = self.lower_bounds_
-        if known.stream.has_drifted(batch, scores) and self._may_begin_with(y, known.y):
-            self._fit_first(*given, getattr(self, "classes_", None))
-        else:
-            if known.stream.n_batches in REFIT_AT and known.recent is not None:
-                known, batch, resp, scores = self._refit_if_better(known, X, y, batch, resp, scores)
-            stream = known.stream.learned(batch, resp, scores)
-            self._keep(known.with_batch(stream, _numbers(X), y, weights))
-            self._store_stream(stream, batch)
-        self._record(np.append(history, np.average(scores, weights=weights)))
 
-    def _refit_if_better(self, known, X, y, batch, resp, scores):
-        """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
-        weights, (recent_X, recent_weights) = batch.weights, known.recent
-        params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
-        if self._has_labels:
-            params["class_weight"] = None  # it is part of the weights that were kept
-        other = clone(self).set_params(**params)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            other.fit(recent_X, known.y, recent_weights)
-        if self._has_labels and not np.array_equal(other.classes_, self.classes_):
-            return known, batch, resp, scores
-        gain = other.score_samples(_numbers(X), y) - scores
-        mean = np.average(gain, weights=weights)
-        error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
-        if mean <= _REFIT_GAIN * error:
-            return known, batch, resp, scores
-        learned = self._learned_from(other, recent_X, known.y, recent_weights)
-        stream = replace(learned.stream, n_batches=known.stream.n_batches)
-        learned = replace(learned, stream=stream)
-        batch = self._batch(learned.gate, learned.experts, X, y, weights)
-        return learned, batch, *stream.expect(batch, self.top_k)
+def _refit_if_better(model, known, X, y, batch, resp, scores):
+    """Return what to continue from: as before, or a fit that predicts the batch better."""
+    weights, (recent_X, recent_weights) = batch.weights, known.recent
+    params = {"gate_features": model.gate_columns_, "expert_features": model.expert_columns_}
+    classes = model._task().fitted(model).classes
+    if classes is not None:
+        params["class_weight"] = None  # it is part of the weights that were kept
+    other = clone(model).set_params(**params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        other.fit(recent_X, known.y, recent_weights)
+    if classes is not None and not np.array_equal(other.classes_, classes):
+        return known, batch, resp, scores
+    gain = other.score_samples(_numbers(X), y) - scores
+    mean = np.average(gain, weights=weights)
+    error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
+    if mean <= _REFIT_GAIN * error:
+        return known, batch, resp, scores
+    learned = _learned_from(model, other, recent_X, known.y, recent_weights)
+    stream = replace(learned.stream, n_batches=known.stream.n_batches)
+    learned = replace(learned, stream=stream)
+    batch = _batch(model, learned.gate, learned.experts, X, y, weights)
+    return learned, batch, *stream.expect(batch, model.top_k)
 
-    def _batch_of(self, X, y, sample_weight):
-        """Rows of positive weight: X as numbers, known y, and weights."""
-        X = check_X(self, X, reset=False)
-        check_consistent_length(X, y)
-        y, n = self._check_y(y), len(y)
-        weights = self._class_weights(y, check_weights(sample_weight, X))
-        X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
-        self._known_y(X, y)
-        return X, y, weights
 
-    def _batch(self, gate, experts, X, y, weights):
-        """The batch in the units of the first."""
-        views = [
-            _Seen(select(X, columns), weights, units)
-            for units, columns in [(gate, self.gate_columns_), (experts, self.expert_columns_)]
-        ]
-        if self._has_labels:
-            target = Labels(y, self._known_y(X, y), self.classes_)
-        else:
-            columns = experts.targets(y.reshape(len(y), -1))
-            target = Target(y, columns, experts.y_mean, experts.y_scale)
-        return Batch(*views, target, weights)
+def _batch_of(model, X, y, sample_weight):
+    """Return rows of positive weight: X as numbers, known y, and weights."""
+    task = model._task()
+    X = check_X(model, X, reset=False)
+    check_consistent_length(X, y)
+    y, n = task.check_y(y, model), len(y)
+    weights = task.row_weights(y, check_weights(sample_weight, X))
+    X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
+    task.known_y(X, y, task.fitted(model))
+    return X, y, weights
 
-    def _known(self):
-        """What to go on from."""
-        return Learned(**from_plain(self.learned_))
 
-    def _keep(self, learned):
-        self.learned_ = as_plain(learned)
+def _batch(model, gate, experts, X, y, weights):
+    """Return the batch, standardised as the first one was."""
+    views = [
+        _Seen(select(X, columns), weights, units)
+        for units, columns in [(gate, model.gate_columns_), (experts, model.expert_columns_)]
+    ]
+    task = model._task()
+    fitted = task.fitted(model)
+    if fitted.classes is not None:
+        target = Labels(y, task.known_y(X, y, fitted), fitted.classes)
+    else:
+        columns = experts.targets(y.reshape(len(y), -1))
+        target = Target(y, columns, experts.y_mean, experts.y_scale)
+    return Batch(*views, target, weights)
 
-    def _store_stream(self, stream, batch):
-        """Write the fitted attributes that a batch changes."""
-        self.gate_ = stream.gate.finish(batch.gate)
-        self.experts_ = stream.experts.finish(batch.experts, batch.target)
-        self.named_experts_ = Bunch(**dict(zip(self.named_experts_, self.experts_, strict=True)))
-        self.expert_usage_ = stream.usage
-        self.starved_experts_ = []
-        proba = np.exp(stream.gate.log_proba(batch.gate.design))
-        entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
-        self.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
-        found = stream.experts.law_parameters(batch.target)
-        if found is not None:
-            self.law_parameters_, self.widening_ = found, 1.0
-            self.dispersion_ = found[:, 0] if batch.target.single else found
 
-    def _record(self, scores):
-        self.lower_bounds_, self.lower_bound_ = scores, float(scores[-1])
-        self.n_iter_, self.converged_ = len(scores), False
-        self.stop_reason_ = "partial_fit goes on with the next batch"
+def known_of(model):
+    """Return what ``partial_fit`` continues from, as ``learned_`` stores it."""
+    return Learned(**from_plain(model.learned_))
+
+
+def _store_stream(model, stream, batch):
+    """Write the fitted attributes that a batch changes."""
+    model.gate_ = stream.gate.finish(batch.gate)
+    model.experts_ = stream.experts.finish(batch.experts, batch.target)
+    model.named_experts_ = Bunch(**dict(zip(model.named_experts_, model.experts_, strict=True)))
+    model.expert_usage_ = stream.usage
+    model.starved_experts_ = []
+    proba = np.exp(stream.gate.log_proba(batch.gate.design))
+    entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
+    model.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
+    found = stream.experts.law_parameters(batch.target)
+    if found is not None:
+        model.law_parameters_, model.widening_ = found, 1.0
+        model.dispersion_ = found[:, 0] if batch.target.single else found
+
+
+def _record(model, scores):
+    model.lower_bounds_, model.lower_bound_ = scores, float(scores[-1])
+    model.n_iter_, model.converged_ = len(scores), False
+    model.stop_reason_ = "partial_fit goes on with the next batch"
 
 
 class _Seen(View):
-    """Rows of a batch, in the units of the first."""
+    """Rows of a batch, standardised as the first one was."""
 
     def __init__(self, X, weights, units):
         super().__init__(X, weights)
@@ -295,14 +270,14 @@ class _Seen(View):
 
     @cached_property
     def design(self):
-        """The standardised design, made when first asked for."""
+        """The standardised design, made when first used."""
         return self.units.design(_dense(self.X))
 
 
-def _units(X, y, weights, labels):
-    """Units of the columns of X, unless it is None, and of y, unless it holds labels."""
+def _standardisation(X, weights, y=None):
+    """Return location and scale of the columns of X and of y, where they are not None."""
     of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
-    if labels:
+    if y is None:
         return Standardisation(*of_X, None, None)
     target = Target.of(y, weights)
     return Standardisation(*of_X, target.mean, target.scale)
@@ -314,12 +289,12 @@ def _dense(X):
 
 
 def _numbers(X):
-    """X as numbers of its own precision, dense or sparse."""
+    """Return X as numbers of its own precision, dense or sparse."""
     return as_numeric(X, (np.float64, np.float32))
 
 
 def _stacked(first, second):
-    """Rows of both."""
+    """Return the rows of both."""
     if sparse.issparse(first):
         return sparse.vstack([first, second], format="csr")
     return np.concatenate([first, second])

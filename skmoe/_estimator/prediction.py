@@ -1,56 +1,63 @@
-"""What a fitted mixture answers, whatever its task."""
+"""Methods of a fitted mixture that do not depend on its task."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.design import read_only
+from .._data.tables import n_rows
+from .._fit.combination import COMBINATIONS, AveragedMixture
 from .._fit.mixture import Mixture
 from ..experts import batch_of
-from .criteria import units_of
+from .base import BaseMixtureOfExperts
+from .criteria import count_free_parameters, entropy_of_units, log_likelihood, units_of
 from .validation import check_X
 
 
-class AnswersMixin:
-    """Adds the questions that both estimators answer alike, and the mixture that is asked."""
+class FittedMixture(BaseMixtureOfExperts):
+    """Responsibilities, scores and criteria: what both estimators have after ``fit``."""
 
     def __sklearn_is_fitted__(self):
-        """Whether ``fit`` has ended well."""
+        """Tell whether ``fit`` has succeeded."""
         return hasattr(self, "gate_")
 
     def _mixture(self):
+        """Return the mixture of the best start, and of the further starts averaged with it."""
         check_is_fitted(self)
         # `top_k` and `combine` are read again at prediction.
         self._validate_params()
-        return self._of(
-            self.gate_, list(self.named_experts_.values()), getattr(self, "law_parameters_", None)
-        )
+        task, experts = self._task(), list(self.named_experts_.values())
+        mixtures = [self._of(self.gate_, experts, task.fitted(self))]
+        mixtures += [
+            self._of(each["gate"], each["experts"], task.fitted(self, each))
+            for each in self.averaged_
+        ]
+        return AveragedMixture(mixtures, self.top_k, COMBINATIONS[self.combine])
 
-    def _of(self, gate, experts, law_parameters):
-        """The mixture of these fitted parts."""
+    def _of(self, gate, experts, task):
         return Mixture(
             gate=gate,
             experts=list(zip(self.named_experts_, experts, strict=True)),
-            question=self._question(law_parameters),
+            task=task,
             gate_columns=self.gate_columns_,
             expert_columns=self.expert_columns_,
-            dense=all(batch_of(e) is not None for e in experts),
+            dense=all(batch_of(expert) is not None for expert in experts),
         )
 
-    def _ready(self, X):
-        """Return the mixture, and X validated."""
+    def _prepared(self, X):
+        """Return the averaged mixture, and X validated."""
         mixture = self._mixture()
         return mixture, read_only(check_X(self, X, reset=False))
 
-    def _averaged(self, X):
-        """Return the mixtures whose densities are averaged, the best first, and X validated."""
-        mixture, X = self._ready(X)
-        further = [
-            self._of(m["gate"], m["experts"], m.get("law_parameters")) for m in self.averaged_
-        ]
-        return [mixture, *further], X
+    def _known_y(self, X, y, mixture):
+        """Return y as the mixture evaluates it: numbers (n, m), or codes of labels (n,)."""
+        return self._task().known_y(X, y, mixture.task)
 
-    def gate_proba(self, X):
+    def gate_proba(self, X: Any) -> NDArray[np.floating]:
         """Probabilities of the experts by the gate alone, before top-k routing.
 
         Parameters
@@ -62,10 +69,10 @@ class AnswersMixin:
         ndarray of shape (n, n_experts)
             Rows sum to one.
         """
-        mixture, X = self._ready(X)
-        return like(X, mixture.weights(X, None))
+        mixture, X = self._prepared(X)
+        return like(X, mixture.best.weights(X, None))
 
-    def apply(self, X):
+    def apply(self, X: Any) -> NDArray[np.intp]:
         """Index of the most probable expert of each row.
 
         Parameters
@@ -76,10 +83,12 @@ class AnswersMixin:
         -------
         ndarray of shape (n,), int
         """
-        mixture, X = self._ready(X)
-        return mixture.log_gate(X).argmax(axis=1)
+        mixture, X = self._prepared(X)
+        return mixture.best.log_gate(X).argmax(axis=1)
 
-    def responsibilities(self, X, y, groups=None):
+    def responsibilities(
+        self, X: Any, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
         """Posterior probabilities of the experts given x and y.
 
         Parameters
@@ -93,13 +102,15 @@ class AnswersMixin:
         Returns
         -------
         ndarray of shape (n, n_experts)
-            Rows sum to one; zero for experts that `top_k` does not ask.
+            Rows sum to one; zero for experts that `top_k` does not evaluate.
         """
-        mixture, X = self._ready(X)
-        y, units = self._known_y(X, y), units_of(groups, X)
-        return like(X, units.spread(mixture.posterior(X, y, self.top_k, units)[0]))
+        mixture, X = self._prepared(X)
+        y, units = self._known_y(X, y, mixture), units_of(groups, X)
+        return like(X, units.spread(mixture.best.posterior(X, y, self.top_k, units)[0]))
 
-    def score_samples(self, X, y=None, groups=None):
+    def score_samples(
+        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
         """Log-density, or log-probability, of y given x.
 
         Parameters
@@ -116,10 +127,76 @@ class AnswersMixin:
             Nats; for a regressor in the units of y. Groups are in the order of
             their sorted labels.
         """
-        mixtures, X = self._averaged(X)
-        y, units = self._known_y(X, self.predict(X) if y is None else y), units_of(groups, X)
-        logs = [mixture.posterior(X, y, self.top_k, units)[1] for mixture in mixtures]
-        return like(X, logsumexp(logs, axis=0) - np.log(len(logs)))
+        mixture, X = self._prepared(X)
+        y = self._known_y(X, self.predict(X) if y is None else y, mixture)
+        return like(X, mixture.log_density(X, y, units_of(groups, X)))
+
+    def aic(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+        """Akaike's information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
+
+        Returns
+        -------
+        float
+            ``-2 * log-likelihood + 2 * parameters``; NaN, with a warning, where
+            the number of free parameters of a part is not known.
+        """
+        return -2.0 * self._log_likelihood(X, y, groups) + 2.0 * self._count_parameters()
+
+    def bic(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+        """Schwarz's (1978) information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
+
+        Returns
+        -------
+        float
+            ``-2 * log-likelihood + log(n) * parameters``, n the number of rows or of
+            groups; NaN, with a warning, where the number of free parameters of a
+            part is not known.
+        """
+        size = n_rows(y) if groups is None else len(np.unique(groups))
+        penalty = float(np.log(size)) * self._count_parameters()
+        return -2.0 * self._log_likelihood(X, y, groups) + penalty
+
+    def icl(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+        y : array-like of shape (n,) or (n, n_outputs)
+        groups : array-like of shape (n,), optional
+            Rows with the same label share one expert.
+
+        Returns
+        -------
+        float
+            `bic` plus twice the entropy of the responsibilities: it prefers experts
+            that are well separated.
+        """
+        entropy = entropy_of_units(self.responsibilities(X, y, groups), groups)
+        return self.bic(X, y, groups) + 2.0 * entropy
+
+    def _log_likelihood(self, X, y, groups):
+        """Return that of the best start alone: further ones add no parameters."""
+        mixture, X = self._prepared(X)
+        y = self._known_y(X, y, mixture)
+        return log_likelihood(mixture.best, X, y, self.top_k, units_of(groups, X))
+
+    def _count_parameters(self):
+        return count_free_parameters(self, self._task())
 
 
 def like(X, result):

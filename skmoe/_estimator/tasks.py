@@ -1,86 +1,237 @@
-"""What is done with y where y are numbers: the regressor's part of ``fit`` and of its answers."""
+"""Regression and classification: how y is checked, coded for EM, and stored after a fit."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
-from sklearn.utils import get_tags
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.base import is_classifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length
 
-from .._data.target import Target
-from .._fit.mixture import Numbers
+from .._data.moments import as_codes, survey_labels
+from .._data.target import Labels, Target
+from .._fit.mixture import FittedClassification, FittedRegression
+from ..responses import Categorical
 from .options import default_expert, resolve_response
 from .validation import check_numbers
 
 
-class NumbersMixin:
-    """Adds what the base leaves to the task: the law, the target, and what is stored of them."""
+@dataclass(frozen=True)
+class RegressionTask:
+    """Regression: y are numbers, and a response is their law.
 
-    @property
-    def _single(self):
-        """Whether y has one dimension."""
-        return self.dispersion_.ndim == 1
+    Attributes
+    ----------
+    response : str or response
+        The parameter of the estimator.
+    """
 
-    @property
-    def _n_outputs(self):
-        return 1 if self._single else self.dispersion_.shape[1]
+    response: Any
 
-    def _default_expert(self):
-        return default_expert(self.response)
-
-    def _law(self):
+    @cached_property
+    def law(self) -> Any:
+        """The law of y: a clone of its own, checked."""
         return resolve_response(self.response)
 
-    def _check_y(self, y):
+    def default_expert(self):
+        """Return the unfitted expert of ``experts=None``."""
+        return default_expert(self.response)
+
+    def check_expert(self, name, expert):
+        """Raise a TypeError if an estimator is no regressor."""
+        if is_classifier(expert) or not hasattr(expert, "predict"):
+            raise TypeError(f"expert {name!r} must be a regressor with predict; got {expert!r}")
+
+    def check_y(self, y, model):
+        """Return y as finite numbers, (n,) or (n, m)."""
         column = getattr(y, "shape", ())[1:] == (1,)
-        if column and not get_tags(self).target_tags.multi_output:
+        if column and not get_tags(model).target_tags.multi_output:
             y = column_or_1d(y, warn=True)
         return check_numbers(y)
 
-    def _class_weights(self, y, weights):
+    def row_weights(self, y, weights):
+        """Return the sample weights (n,) as they are."""
         return weights
 
-    def _check_classes(self, classes):
-        raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
+    def target(self, y, weights):
+        """Return y as experts and law see it."""
+        self.law.check_target(y.reshape(len(y), -1))
+        return Target.of(y, weights, self.law.standardises)
 
-    def _may_begin_with(self, y, last):
-        return True
-
-    def _target(self, y, weights):
-        law = self._law()
-        law.check_target(y.reshape(len(y), -1))
-        return Target.of(y, weights, law.standardises)
-
-    def _interpreted(self, chunks):
-        return chunks
+    def read_chunks(self, chunks):
+        """Return chunks of rows as they are, and what makes the target of some of their rows."""
+        return chunks, partial(self._target_of, chunks)
 
     def _target_of(self, chunks, y, weights):
-        return self._target(y[:, 0] if chunks.single else y, weights)
+        return self.target(y[:, 0] if chunks.single else y, weights)
 
-    def _known_y(self, X, y):
-        y = check_numbers(y, self._n_outputs)
-        check_consistent_length(X, y)
-        y = y.reshape(len(y), -1)
-        self.response_.check_target(y)
-        return y
+    def fitted_attributes(self, training, parameters, widening):
+        """Return what a fitted regressor stores of its law, by the names of the attributes."""
+        law, target = training.law, training.target
+        found = self.averaged_law(training, parameters)["law_parameters"]
+        scales = found[:, : len(target.scale)]
+        return {
+            "law_parameters_": found,
+            "response_": law.fitted(found),
+            "dispersion_units_": law.units,
+            "dispersion_coef_": law.coefficients(found),
+            "dispersion_": scales[:, 0] if target.single else scales,
+            "widening_": widening,
+        }
 
-    def _question(self, law_parameters):
-        return Numbers(self.response_, law_parameters, self._n_outputs, self.dispersion_units_)
-
-    def _count_dispersions(self):
-        return self.response_.count_parameters(self.law_parameters_)
-
-    def _store_law(self, training, parameters):
-        self.law_parameters_ = found = self._law_of(training, parameters)["law_parameters"]
-        self.response_ = training.law.fitted(found)
-        self.dispersion_units_ = training.law.units
-        self.dispersion_coef_ = training.law.coefficients(found)
-        scales = found[:, : len(training.target.scale)]
-        self.dispersion_ = scales[:, 0] if training.target.single else scales
-
-    def _store_widening(self, factor):
-        self.widening_ = factor
-
-    def _law_of(self, training, parameters):
-        """Parameters of the law (K, q) for y in its own units, by the name of their attribute."""
+    def averaged_law(self, training, parameters):
+        """Return parameters of the law (K, q) in the units of y, as ``averaged_`` stores them."""
         found = training.law.rescaled(parameters.dispersion, training.target.scale)
         # An expert that is a mixture has as many as it has experts.
         found[list(training.bank.own_densities(parameters.experts))] = np.nan
         return {"law_parameters": found}
+
+    def fitted(self, model, averaged=None):
+        """Return the fitted task of a model, or of one of the further starts it averages."""
+        dispersion = model.dispersion_
+        return FittedRegression(
+            model.response_,
+            (model.law_parameters_ if averaged is None else averaged["law_parameters"]),
+            1 if dispersion.ndim == 1 else dispersion.shape[1],
+            model.dispersion_units_,
+            dispersion.ndim == 1,
+        )
+
+    def known_y(self, X, y, fitted):
+        """Return y (n, m) to evaluate a fitted model with."""
+        y = check_numbers(y, fitted.n_outputs)
+        check_consistent_length(X, y)
+        y = y.reshape(len(y), -1)
+        fitted.law.check_target(y)
+        return y
+
+    def check_classes(self, classes, model):
+        """Refuse labels, which regression has none of."""
+        raise ValueError(f"classes must be None, as y is no label; got {classes!r}")
+
+    def can_restart_with(self, y, last):
+        """Tell whether a model can be fitted anew to y after the rows `last`: always."""
+        return True
+
+
+@dataclass(frozen=True)
+class ClassificationTask:
+    """Classification: y are labels, and experts give probabilities to the classes.
+
+    Attributes
+    ----------
+    class_weight : dict, "balanced" or None
+        The parameter of the estimator.
+    """
+
+    class_weight: Any
+
+    @cached_property
+    def law(self) -> Any:
+        """The law of y."""
+        return Categorical()
+
+    def default_expert(self):
+        """Return the unfitted expert of ``experts=None``."""
+        return LogisticRegression()
+
+    def check_expert(self, name, expert):
+        """Raise a TypeError if an estimator is no classifier with probabilities."""
+        if not hasattr(expert, "predict_proba"):
+            raise TypeError(
+                f"expert {name!r} must be a classifier with predict_proba; got {expert!r}. "
+                "CalibratedClassifierCV gives probabilities to one that has none."
+            )
+
+    def check_y(self, y, model):
+        """Return y as labels (n,)."""
+        y = column_or_1d(y, warn=True)
+        if y.dtype == object and any(label is None for label in y.tolist()):
+            raise ValueError("Input y contains None: every row must have a label")
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        return y
+
+    def row_weights(self, y, weights):
+        """Return sample weights (n,) multiplied by the weights of the classes."""
+        if self.class_weight is None:
+            return weights
+        classes, codes = np.unique(y, return_inverse=True)
+        return weights * self._weights_of(classes, np.bincount(codes, weights))[codes]
+
+    def _weights_of(self, classes, mass):
+        """Return weights (n_classes,) of the classes, whose rows have the weights `mass`."""
+        if self.class_weight is None:
+            return np.ones(len(classes))
+        if isinstance(self.class_weight, dict):
+            return compute_class_weight(self.class_weight, classes=classes, y=classes)
+        present = mass > 0
+        return np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
+
+    def target(self, y, weights):
+        """Return y as experts and law see it."""
+        classes, codes = np.unique(y, return_inverse=True)
+        return Labels(y, codes, _several(classes))
+
+    def read_chunks(self, chunks):
+        """Return chunks whose y are codes of labels, and what makes the target of their rows."""
+        labels = survey_labels(chunks)
+        by_class = self._weights_of(labels.classes, labels.mass)
+        check_classification_targets(labels.classes)
+        classes = _several(labels.classes[by_class > 0])
+        coded = chunks.interpreted(partial(as_codes, classes=labels.classes, by_class=by_class))
+        return coded, partial(_coded_target, classes)
+
+    def fitted_attributes(self, training, parameters, widening):
+        """Return what a fitted classifier stores of y, by the names of the attributes."""
+        return {"classes_": training.target.classes}
+
+    def averaged_law(self, training, parameters):
+        """Return nothing: labels have no dispersion."""
+        return {}
+
+    def fitted(self, model, averaged=None):
+        """Return the fitted task of a model, the same for all starts that it averages."""
+        return FittedClassification(model.classes_)
+
+    def known_y(self, X, y, fitted):
+        """Return codes (n,) of the labels of y, to evaluate a fitted model with."""
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        unknown = sorted(set(y.tolist()) - set(fitted.classes.tolist()), key=str)
+        if unknown:
+            raise ValueError(f"y must hold labels known from fit; got also {unknown}")
+        return np.searchsorted(fitted.classes, y)
+
+    def check_classes(self, classes, model):
+        """Refuse labels other than those of the first batch."""
+        given = np.unique(classes)
+        if model.__sklearn_is_fitted__() and not np.array_equal(given, model.classes_):
+            raise ValueError(
+                f"classes must be those of the first batch, {model.classes_.tolist()}; "
+                f"got {given.tolist()}"
+            )
+
+    def can_restart_with(self, y, last):
+        """Tell whether a model can be fitted anew to y: only where y has all labels of `last`."""
+        return bool(np.isin(last, y).all())
+
+
+def _coded_target(classes, y, weights):
+    """Return the target of codes (n, 1) of the classes."""
+    codes = y[:, 0].astype(int)
+    return Labels(classes[codes], codes, classes)
+
+
+def _several(classes):
+    """Return the classes, if there are several."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must have at least two classes in rows of positive weight; got one class: "
+            f"{classes.tolist()}"
+        )
+    return classes

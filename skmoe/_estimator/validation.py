@@ -1,4 +1,4 @@
-"""Checks of what users hand in."""
+"""Checks of the arguments of public methods."""
 
 from numbers import Integral
 
@@ -15,10 +15,10 @@ from .._sklearn import check_sample_weight, column_indices, take
 
 
 def check_X(estimator, X, *, reset):
-    """Validate the form of X; its content is for the parts that use it.
+    """Validate the form of X; the parts that use X validate its content.
 
     Data frames stay data frames, sparse matrices stay sparse, and numbers keep
-    their type, so that experts and gates see X as it came.
+    their type, so that experts and gates get X as it is.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def check_X(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        If X has not two dimensions, no rows, or other columns than in ``fit``.
+        If X has not two dimensions, has no rows, or has other columns than in ``fit``.
     TypeError
-        If X is a table whose rows are not there yet.
+        If X is a table whose rows are not in memory.
     """
     if hasattr(type(X), "columns") and not hasattr(X, "shape"):
         raise TypeError(
@@ -74,7 +74,7 @@ def check_numbers(y, n_outputs=None):
         raise ValueError(f"y must be numbers: {error}") from error
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y must be numeric; got the type {y.dtype}")
-    # Sums over columns that lie otherwise would differ in their last digit.
+    # Sums over columns in another memory order would differ in their last digit.
     y = np.ascontiguousarray(y, dtype=np.float64)
     if np.abs(y).max(initial=0.0) > LARGEST_Y:
         raise ValueError(

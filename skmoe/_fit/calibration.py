@@ -17,7 +17,7 @@ from .._data.splits import places, unit_folds
 from .._data.tables import numeric_features, select
 from ..em._loop import e_step
 from ..experts import fitted_penalty
-from .mixture import Mixture, Numbers
+from .mixture import FittedRegression, Mixture
 from .problem import count_free_parameters
 
 #: With fewer observed numbers for each free parameter than this, dispersions are widened.
@@ -112,8 +112,8 @@ def _held_out(fitting, training, states):
 
 def _at(part, law, training, parameters):
     """Parameters of the law in the rows of a part."""
-    question = Numbers(law, parameters, part.target.values.shape[1], training.law.units)
-    return question.parameters_at(select(part.X, part.expert_columns))
+    task = FittedRegression(law, parameters, part.target.values.shape[1], training.law.units)
+    return task.parameters_at(select(part.X, part.expert_columns))
 
 
 def _law_parameters(training, state):
@@ -127,14 +127,14 @@ def _predictions(part, fitting, training, state):
     mixture = Mixture(
         gate=gate,
         experts=list(zip(training.names, experts, strict=True)),
-        question=Numbers(fitting.parts.law, None, part.target.values.shape[1]),
+        task=FittedRegression(fitting.parts.law, None, part.target.values.shape[1]),
         gate_columns=part.gate_columns,
         expert_columns=part.expert_columns,
         dense=True,
     )
     with np.errstate(divide="ignore"):
         weights = np.log(mixture.unit_weights(part.X, fitting.top_k, part.units))
-    return weights, mixture.answers(part.X)
+    return weights, mixture.predictions(part.X)
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,47 @@
-"""Who looks on while EM runs: what `verbose` prints, and scikit-learn's callbacks."""
+"""Monitors of EM: the output of `verbose`, and scikit-learn's callbacks."""
 
 from contextlib import contextmanager
+from functools import partial
 
 
 class SilentMonitor:
-    """Looks at nothing, and stops nothing."""
+    """Monitor that does nothing, and the interface of all monitors.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether no further run, or iteration, is to begin.
+    """
 
     stopped = False
 
     @contextmanager
     def run(self, label, training, most):
-        """Watch one run; yield what `begin` and `end` are called of for every iteration.
+        """Monitor one run; yield the object whose `begin` and `end` each iteration calls.
 
         Parameters
         ----------
         label : str
-        training : RowTrainer or None
-            What is trained; None for a stand-in.
+        training : Trainer or None
+            The trainer of the run; None for that of a surrogate.
         most : int
-            Iterations it takes at most.
+            Maximal number of iterations.
         """
         yield self
 
     def begin(self):
-        """Note that an iteration begins."""
+        """Record that an iteration begins."""
 
     def end(self, number, state):
-        """Note what the iteration of a number ended in."""
+        """Record the state that the iteration of a number ends in."""
 
 
 class PrintingMonitor(SilentMonitor):
-    """Prints the objective of every iteration."""
+    """Monitor that prints the objective of every iteration."""
 
     @contextmanager
     def run(self, label, training, most):
-        """Watch one run."""
+        """Print the iterations of one run."""
         yield _PrintingRun(label)
 
 
@@ -48,18 +55,18 @@ class _PrintingRun(SilentMonitor):
 
 
 class CallbackMonitor:
-    """Tells scikit-learn's callbacks of runs and iterations, as nested tasks.
+    """Monitor that calls scikit-learn's callbacks for runs and iterations, as nested tasks.
 
     Parameters
     ----------
     context : sklearn.callback.CallbackContext
         Of the call of ``fit``.
     known : dict
-        What callbacks are told of the estimator and its data.
+        Arguments of all callbacks: the estimator and its data.
     assemble : callable
         Makes the fitted attributes of a training and a state.
     other : SilentMonitor
-        Who else looks on.
+        Another monitor, which is called too.
 
     Attributes
     ----------
@@ -73,7 +80,7 @@ class CallbackMonitor:
 
     @contextmanager
     def run(self, label, training, most):
-        """Watch one run, which is one task."""
+        """Call callbacks for one run, which is one task."""
         task = self.context.subcontext(task_name=label, max_subtasks=most)
         task.call_on_fit_task_begin(**self.known)
         with self.other.run(label, training, most) as other:
@@ -95,12 +102,8 @@ class _CallbackRun:
     def end(self, number, state):
         """End the task of an iteration."""
         self.other.end(number, state)
-        fitted = None
-        if self.training is not None:
-
-            def fitted():
-                return self.monitor.assemble(self.training, state)
-
+        assemble = partial(self.monitor.assemble, self.training, state)
+        fitted = None if self.training is None else assemble
         self.stopped = self.iteration.call_on_fit_task_end(
             **self.monitor.known, reconstruction_attributes=fitted
         )
@@ -108,18 +111,18 @@ class _CallbackRun:
 
 @contextmanager
 def monitoring(context, known, assemble, finished, verbose):
-    """Watch a call of ``fit``; yield who looks on.
+    """Monitor a call of ``fit``; yield the monitor of its runs.
 
     Parameters
     ----------
     context : sklearn.callback.CallbackContext or None
         None without callbacks.
     known : dict
-        What callbacks are told of the estimator and its data.
+        Arguments of all callbacks: the estimator and its data.
     assemble : callable
         Makes the fitted attributes of a training and a state.
     finished : callable
-        Makes those of the whole fit, at its end.
+        Makes the fitted attributes of the whole fit, at its end.
     verbose : int
         Whether to print.
     """

@@ -211,8 +211,8 @@ def predict_distribution(model, members, X, y, folds, X_new):
     -------
     Predictive
     """
-    if hasattr(model, "_components"):
-        weights, answers, dispersion = model._components(X_new)
+    if hasattr(model, "__skmoe_components__"):
+        weights, answers, dispersion = model.__skmoe_components__(X_new)
         return Predictive(weights, answers[:, :, 0], dispersion[:, 0])
     if hasattr(model, "pred_dist"):
         known = model.pred_dist(X_new).params

@@ -49,8 +49,8 @@ class QuadraticMixture(RegressorMixin, BaseEstimator):
         """Predict y."""
         return self.model_.predict(X)
 
-    def _components(self, X):
-        return self.model_._components(X)
+    def __skmoe_components__(self, X):
+        return self.model_.__skmoe_components__(X)
 
 
 def quadratic(last):

@@ -7,21 +7,20 @@ from ...gates import SoftmaxGate
 from ...responses import Gaussian
 
 
-def solved_at_once(template, labels):
-    """Tell whether clones of an expert have sums that a stream solves for."""
-    return (is_logistic if labels else is_linear)(template)
+def solved_at_once(template, loss):
+    """Tell whether clones of an expert that minimises a loss have sums that a stream solves for."""
+    return (is_logistic if loss == "labels" else is_linear)(template)
 
 
-def refusal(parts, labels):
+def refusal(parts):
     """Say which of the parts cannot learn so; None where all can.
 
     Parameters
     ----------
     parts : Specification
-    labels : bool
-        Whether y are labels.
     """
-    unfit = [expert for _, expert in parts.named if not _learns(parts, expert, labels)]
+    labels = parts.law.loss == "labels"
+    unfit = [expert for _, expert in parts.named if not _learns(parts, expert)]
     if unfit or not parts.specialize or len(parts.named) < 2:
         kinds = "LogisticRegression" if labels else "LinearRegression or Ridge"
         return (
@@ -36,7 +35,7 @@ def refusal(parts, labels):
     return None
 
 
-def _learns(parts, expert, labels):
-    if parts.clones and solved_at_once(expert, labels):
+def _learns(parts, expert):
+    if parts.clones and solved_at_once(expert, parts.law.loss):
         return True
     return has_weighted_partial_fit(expert) and not is_distribution(expert)

@@ -141,9 +141,9 @@ class Stream:
 
 def _experts(model, named, batch):
     """The experts of a fitted mixture, as they go on learning."""
-    labels = hasattr(batch.target, "codes")
-    if not solved_at_once(named[0][1], labels):
+    loss = "squares" if batch.target.classes is None else "labels"
+    if not solved_at_once(named[0][1], loss):
         return WrappedStream.of(model, named, batch.target)
-    if labels:
+    if loss == "labels":
         return LogisticStream.of(model, batch.experts, batch.target)
     return LinearStream.of(model, batch.experts.design, batch.target)

@@ -44,7 +44,7 @@ class WrappedStream:
     def of(cls, model, named, target):
         """Those of a fitted mixture, given the estimators that they are clones of."""
         experts = [_nameless(expert) for expert in model.experts_]
-        if hasattr(target, "codes"):
+        if target.classes is not None:
             return cls(named, experts, Sure())
         dispersion = model.dispersion_.reshape(len(experts), -1) / target.scale
         return cls(named, experts, Spread(model.response_, dispersion))
@@ -90,7 +90,7 @@ class WrappedStream:
 
     def _complete(self, X, target, resp, weights):
         """The experts; those that have not met all labels begin anew, with a little from all."""
-        classes = getattr(target, "classes", None)
+        classes = target.classes
         return [
             expert
             if classes is None or np.array_equal(expert.classes_, classes)
@@ -102,7 +102,7 @@ class WrappedStream:
 
     def _fit_to_all(self, k, expert, X, target, weights):
         with naming(f"expert {self.named[k][0]!r}", "partial_fit"):
-            classes = getattr(target, "classes", None)
+            classes = target.classes
             return partial_fit_weighted(expert, X, target.raw, weights, classes)
 
     def finish(self, view, target):
