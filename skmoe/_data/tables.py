@@ -55,6 +55,11 @@ def is_dask(X):
     return hasattr(X, "__dask_graph__")
 
 
+def is_in_memory(X):
+    """Tell whether X is a table whose rows are in memory: no file, blocks or Dask collection."""
+    return hasattr(X, "shape") and not isinstance(X, np.memmap) and not is_dask(X)
+
+
 #: Categories of a column that get an indicator of their own, the heaviest first.
 _INDICATORS = 10
 

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from .._data.groups import check_groups, make_units
-from .._data.tables import select
+from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
 from .._fit.fitting import Fitting, make_folds
 from .._fit.growth import grow
@@ -174,7 +174,8 @@ def random_state(seed):
 
 def _read(draft, task, specification, given, previous):
     """Return the training rows, in memory or in chunks; write attributes of X to the draft."""
-    chunks = chunks_of(draft, given, specification)
+    in_memory = is_in_memory(given.X)
+    chunks = None if in_memory else chunks_of(draft, given, specification)
     if chunks is not None:
         return RowsInChunks.read(draft, task, specification, chunks)
     if given.y is None:
