@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression
 from skmoe.experts._wrapped import _bank as _wrapped
-from skmoe.experts._wrapped._workers import _LOSSES, ClusterEntries, Pool
+from skmoe.experts._wrapped._workers import _LOSSES, ClusterEntries, Workers
 from tests.test_dask import client  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -128,7 +128,7 @@ class Deserted(ClusterEntries):
 
 
 def test_jobs_are_handed_out_anew_but_not_for_ever():
-    pool = Pool(lambda calls: [function(*arguments) for function, arguments, _ in calls])
+    pool = Workers(lambda calls: [function(*arguments) for function, arguments, _ in calls])
     jobs = {1: (10,), 0: (20,)}
     found = pool.run(max, Deserted([5, 30], losses=_LOSSES), jobs)
     assert found == {1: 30, 0: 20}
@@ -138,15 +138,15 @@ def test_jobs_are_handed_out_anew_but_not_for_ever():
 
 def test_what_the_next_fit_goes_on_from_is_light(data):
     model = regressor(DecisionTreeRegressor(max_depth=4), cv=None, max_iter=1)
-    seen, light = [], _wrapped._light
+    seen, light = [], _wrapped._for_next_fit
 
     def watched(expert):
         seen.append(light(expert))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_wrapped, "_light", watched)
+        patch.setattr(_wrapped, "_for_next_fit", watched)
         model.set_params(max_iter=3).fit(*data)
     kept = [expert for expert in seen if expert is not None]
     assert kept
-    assert all(e.estimator is e.weights is e.answer is None for e in kept)
+    assert all(e.estimator is e.weights is e.predictions is None for e in kept)

@@ -24,8 +24,8 @@ from ..experts import (
     CrossFittedBank,
     CrossFitting,
     OutOfFold,
-    Pool,
     PooledBank,
+    Workers,
     WrappedBank,
     make_batch,
 )
@@ -108,7 +108,7 @@ class Fitting:
     def workers(self):
         """A pool of workers, whose death is an error that says so."""
         with Parallel(n_jobs=self.n_jobs) as parallel:
-            pool = Pool(parallel)
+            pool = Workers(parallel)
             try:
                 yield pool
             except BrokenProcessPool as error:
@@ -142,7 +142,7 @@ class Fitting:
             Rows that hold whole units.
         resp : ndarray of shape (n, K)
             Of all rows.
-        pool : Pool
+        pool : Workers
         """
         fitting = self.on(rows)
         max_iter = min(self.settings.max_iter, AGAIN)

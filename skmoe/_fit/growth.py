@@ -147,7 +147,7 @@ class Growth:
     judge : callable
         Maps a training and a result to the criterion, lower is better, and a dict of what is to
         be known of the mixture.
-    pool : Pool
+    pool : Workers
     """
 
     def __init__(self, make, judge, pool):

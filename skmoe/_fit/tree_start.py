@@ -32,7 +32,7 @@ def grown(fitting, pool):
     ----------
     fitting : Fitting
         Of clones of one expert, whose gate `is_deep`; linear experts stand in for them.
-    pool : Pool
+    pool : Workers
     """
     branching = last_step(fitting.parts.gate).branching
     fitting = fitting.surrogate(HierarchicalGate(branching))

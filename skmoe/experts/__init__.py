@@ -1,7 +1,12 @@
-"""Experts: three back ends of one bank."""
+"""Banks of experts: solved in one batch, cross-fitted in batches, or fitted one by one."""
 
+from typing import Any
+
+from .._data.design import View
 from .._data.pipelines import fit_prefix, last_step
 from .._errors import naming
+from ..em._protocols import ExpertBank, Law, Target
+from ._batched import BatchedBank
 from ._cross_fitted import CrossFittedBank
 from ._glm._bank import GlmBank, is_glm
 from ._linear._bank import LinearBank, is_linear
@@ -10,7 +15,7 @@ from ._linear_models import count_parameters, fitted_penalty
 from ._logistic._bank import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
-from ._wrapped._workers import Pool
+from ._wrapped._workers import Workers
 
 __all__ = [
     "CrossFittedBank",
@@ -21,8 +26,8 @@ __all__ = [
     "LinearState",
     "LogisticBank",
     "OutOfFold",
-    "Pool",
     "PooledBank",
+    "Workers",
     "WrappedBank",
     "batch_of",
     "count_parameters",
@@ -35,24 +40,24 @@ __all__ = [
 ]
 
 
-_BATCHES = (LinearBank, LogisticBank, GlmBank)
+_BATCHES: tuple[type[BatchedBank], ...] = (LinearBank, LogisticBank, GlmBank)
 
 
-def batch_of(estimator, loss=None):
-    """Return the kind of bank that solves clones of an estimator in one batch, or None.
+def batch_of(estimator: Any, loss: str | None = None) -> type[BatchedBank] | None:
+    """Return the class of banks that solves clones of an estimator in one batch, or None.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
-        Of a pipeline the last step counts.
+        A pipeline counts as its last step.
     loss : {"squares", "poisson", "gamma", "labels"}, optional
-        What an expert has to minimise for its M-step under the law of y; None for any.
+        Loss that an expert has to minimise in an M-step under the law of y; None for any.
     """
     last = last_step(estimator)
     return next((bank for bank in _BATCHES if bank.solves(last, loss)), None)
 
 
-def make_batch(template, view, target, n_experts, law):
+def make_batch(template: Any, view: View, target: Target, n_experts: int, law: Law) -> ExpertBank:
     """Return the bank that solves K clones of `template` at once.
 
     The transformers of a pipeline are fitted and applied once.
@@ -63,7 +68,7 @@ def make_batch(template, view, target, n_experts, law):
     view : View of n rows
     target : Target or Labels
     n_experts : int
-    law : response or Categorical
+    law : Law
 
     Returns
     -------

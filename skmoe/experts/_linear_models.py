@@ -1,4 +1,7 @@
-"""scikit-learn's own linear models: their parameters, penalties, and how they are recognised."""
+"""Parameters, penalties and default settings of scikit-learn's own linear models."""
+
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import (
@@ -11,14 +14,15 @@ from sklearn.linear_model import (
 from sklearn.pipeline import Pipeline
 
 from .._data.pipelines import last_step
+from ..em._protocols import Floats
 
 
-def count_parameters(estimator):
-    """Number of free parameters of a fitted expert, or NaN where it is not known.
+def count_parameters(estimator: Any) -> float:
+    """Return the number of free parameters of a fitted expert, or NaN where it is not known.
 
-    Coefficients and intercepts of linear models, whatever their penalty; one class of
-    a multinomial logistic regression is the reference of the others. Any other expert
-    may say itself, as gates do: ``n_parameters_``.
+    The free parameters of a linear model are its coefficients and intercepts, whatever its
+    penalty; one class of a multinomial logistic regression is the reference of the others. Any
+    other expert may have the attribute ``n_parameters_``.
     """
     estimator = last_step(estimator)
     if isinstance(estimator, (LinearRegression, Ridge, PoissonRegressor, GammaRegressor)):
@@ -30,8 +34,8 @@ def count_parameters(estimator):
     return getattr(estimator, "n_parameters_", float("nan"))
 
 
-def fitted_penalty(estimator):
-    """What an estimator's own penalty takes from its objective.
+def fitted_penalty(estimator: Any) -> float | Floats:
+    """Return the penalty of a fitted estimator, where its objective is known.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ def fitted_penalty(estimator):
     float or ndarray of shape (m,)
         For ``Ridge``: alpha times the squared norm of the coefficients of each
         output, in the squared units of y. For ``LogisticRegression`` with an L2
-        penalty: nats. Zero for everything else.
+        penalty: in nats. Zero for all other estimators.
     """
     if isinstance(estimator, Pipeline):
         return fitted_penalty(estimator.steps[-1][1])
@@ -53,8 +57,8 @@ def fitted_penalty(estimator):
     return 0.0
 
 
-def fitted_products(estimator):
-    """What `fitted_penalty` says of all pairs of outputs, whose errors are correlated.
+def fitted_products(estimator: Any) -> float | Floats:
+    """Return the penalties of all pairs of outputs, for outputs whose errors are correlated.
 
     Parameters
     ----------
@@ -64,13 +68,13 @@ def fitted_products(estimator):
     -------
     float or ndarray of shape (m, m)
         For ``Ridge``: alpha times the products of the coefficients of two outputs. Zero for
-        everything else.
+        all other estimators.
 
     Raises
     ------
     ValueError
-        If outputs have penalties of different strength: what ``Ridge`` then minimises, output
-        by output, is the term of no objective that all outputs share.
+        If outputs have penalties of different strength: ``Ridge`` then minimises no common
+        objective of all outputs.
     """
     if isinstance(estimator, Pipeline):
         return fitted_products(estimator.steps[-1][1])
@@ -86,8 +90,8 @@ def fitted_products(estimator):
     return alpha * (coef @ coef.T)
 
 
-def l2_strength(estimator):
-    """``1 / C`` of a logistic regression with an L2 penalty, else zero."""
+def l2_strength(estimator: Any) -> float:
+    """Return ``1 / C`` of a logistic regression with an L2 penalty, else zero."""
     # scikit-learn 1.8 replaces `penalty` by `C` and `l1_ratio`.
     penalty = getattr(estimator, "penalty", "deprecated")
     if penalty is None or not np.isfinite(estimator.C):
@@ -97,7 +101,7 @@ def l2_strength(estimator):
     return 1.0 / estimator.C if penalty in ("l2", "deprecated") else 0.0
 
 
-def differs_only_in(estimator, names):
+def differs_only_in(estimator: Any, names: Collection[str]) -> bool:
     """Tell whether all parameters but those named have their default values."""
     defaults = type(estimator)().get_params(deep=False)
     given = estimator.get_params(deep=False)

@@ -9,5 +9,5 @@ from ._softmax._gate import SoftmaxGate, SoftmaxTrainer  # noqa: F401
 from ._targets import GateMixin, is_gate  # noqa: F401
 from ._tree import count_leaves, forks, trunk  # noqa: F401
 
-# The rest is for the rooms above, and no public name.
+# All other imported names are for other modules of skmoe, and no public names.
 __all__ = ["ClassifierGate", "ConstantGate", "GaussianGate", "HierarchicalGate", "SoftmaxGate"]

@@ -1,20 +1,23 @@
 """The constant gate: mixing weights that do not depend on x."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._data.design import View
 from .._data.tables import n_rows
 from .._sklearn import Interval
-from ..em._protocols import GateTrainer
+from ..em._protocols import Floats, GateTrainer, State
 from ._targets import GateMixin, check_targets
 
 
 class ConstantGate(GateMixin, BaseEstimator):
-    r"""Mixing weights that are the same for every row: the mixture of regressions.
+    r"""Mixing weights that are the same for every row, as in a mixture of regressions.
 
     .. math:: \pi_k = (m_k + \gamma) / \sum_l (m_l + \gamma)
 
@@ -24,21 +27,21 @@ class ConstantGate(GateMixin, BaseEstimator):
     Parameters
     ----------
     prior : float, default=0.0
-        Rows added to every expert: the Dirichlet prior
-        :math:`\gamma \sum_k \log \pi_k`, part of the objective.
+        Number of pseudo-rows added to every expert. The Dirichlet prior
+        :math:`\gamma \sum_k \log \pi_k` is part of the objective.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_experts,)
         The mixing weights; their sum is one.
     penalty_ : float
-        What the prior takes from the objective.
+        Minus the logarithm of the prior, which is subtracted from the objective.
     n_parameters_ : int
         Number of free parameters.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names that are strings.
+        Names of the columns; only if X has names that are strings.
 
     Examples
     --------
@@ -48,26 +51,31 @@ class ConstantGate(GateMixin, BaseEstimator):
     array([0.75, 0.25])
     """
 
-    _parameter_constraints = {"prior": [Interval(Real, 0, None, closed="left")]}
+    _parameter_constraints: dict[str, Any] = {"prior": [Interval(Real, 0, None, closed="left")]}
 
-    def __init__(self, prior=0.0):
+    # Whether ``fit`` costs little: `RefitTrainer` reads it.
+    cheap: bool = True
+
+    prior: float
+    weights_: Floats
+    penalty_: float
+
+    def __init__(self, prior: float = 0.0) -> None:
         self.prior = prior
 
-    cheap = True
-
-    def __sklearn_tags__(self):
-        """Any X will do: it is not looked at."""
+    def __sklearn_tags__(self) -> Any:
+        """All kinds of X are accepted: its values are not used."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = tags.input_tags.allow_nan = tags.input_tags.string = True
         return tags
 
-    def fit(self, X, targets, sample_weight=None):
+    def fit(self, X: Any, targets: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the weights.
 
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, n_features)
-            Counted, never looked at.
+            Only its number of rows is used.
         targets : array-like of shape (n, n_experts)
             Rows sum to one.
         sample_weight : array-like of shape (n,), optional
@@ -87,19 +95,19 @@ class ConstantGate(GateMixin, BaseEstimator):
         targets, weights = check_targets(X, targets, sample_weight)
         return self._write(_log_shares(weights @ targets, self.prior))
 
-    def _write(self, log_weights):
-        """Take the fitted attributes of log-probabilities (K,)."""
+    def _write(self, log_weights: Floats) -> Self:
+        """Set the fitted attributes from log-probabilities (K,)."""
         self.weights_ = np.exp(log_weights)
         self.penalty_ = _penalty(log_weights, self.prior)
         return self
 
     @property
-    def n_parameters_(self):
-        """Number of free parameters: the weights sum to one."""
+    def n_parameters_(self) -> int:
+        """Number of free parameters, one less than experts: the weights sum to one."""
         check_is_fitted(self)
         return len(self.weights_) - 1
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> Floats:
         """Log-probabilities of the experts, the same in every row.
 
         Parameters
@@ -114,8 +122,8 @@ class ConstantGate(GateMixin, BaseEstimator):
         validate_data(self, X, skip_check_array=True, reset=False)
         return _repeat(np.log(self.weights_), n_rows(X))
 
-    def em_trainer(self, view, weights, n_experts):
-        """Return what EM trains step by step in place of calling ``fit``.
+    def em_trainer(self, view: View, weights: Floats, n_experts: int) -> GateTrainer:
+        """Return the trainer of the gate, which EM updates instead of calling ``fit``.
 
         Parameters
         ----------
@@ -132,49 +140,49 @@ class ConstantGate(GateMixin, BaseEstimator):
 
 
 class ConstantTrainer(GateTrainer):
-    """The mixing weights within EM; a state is their logarithms (K,)."""
+    """Trainer of a constant gate; a state is the logarithms (K,) of the mixing weights."""
 
-    cheap = True
+    cheap: bool = True
 
-    def __init__(self, gate, view):
+    def __init__(self, gate: ConstantGate, view: View) -> None:
         self.gate, self.view = gate, view
 
-    def update(self, masses, state, weights=None):
-        """Return the shares of (n, K) responsibilities × weights."""
+    def update(self, masses: Floats, state: State | None, weights: Floats | None = None) -> Floats:
+        """Return the log-shares (K,) of (n, K) responsibilities × weights."""
         return _log_shares(masses.sum(axis=0), self.gate.prior)
 
-    def log_proba(self, state):
-        """Log-probabilities (n, K), the same in every row."""
+    def log_proba(self, state: State) -> Floats:
+        """Return log-probabilities (n, K), the same in every row."""
         return _repeat(state, n_rows(self.view.X))
 
-    def penalty(self, state):
-        """What the prior takes from the objective."""
+    def penalty(self, state: State) -> float:
+        """Return minus the logarithm of the prior."""
         return _penalty(state, self.gate.prior)
 
-    def pack(self, state):
-        """The state: it is a vector."""
+    def pack(self, state: State) -> Floats | None:
+        """Return the state, which is a vector."""
         return state
 
-    def unpack(self, vector, like):
-        """The state of a vector, whose weights need not sum to one."""
+    def unpack(self, vector: Floats, like: State) -> State:
+        """Return the state of a vector, normalised."""
         return vector - logsumexp(vector)
 
-    def finish(self, state):
-        """The fitted gate of a state."""
+    def finish(self, state: State) -> Any:
+        """Return the fitted gate of a state."""
         gate = clone(self.gate)
         validate_data(gate, self.view.X, skip_check_array=True)
         return gate._write(state)
 
 
-def _log_shares(mass, prior):
+def _log_shares(mass: Floats, prior: float) -> Floats:
     mass = mass + prior
-    # An expert without any mass keeps a probability that has a logarithm.
+    # The probability of an expert without mass stays positive: its logarithm is finite.
     return np.log(np.maximum(mass / mass.sum(), np.finfo(float).tiny))
 
 
-def _penalty(log_weights, prior):
+def _penalty(log_weights: Floats, prior: float) -> float:
     return float(-prior * log_weights.sum()) if prior else 0.0
 
 
-def _repeat(log_weights, n):
+def _repeat(log_weights: Floats, n: int) -> Floats:
     return np.tile(log_weights[:, None], (1, n)).T

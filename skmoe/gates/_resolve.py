@@ -1,9 +1,13 @@
-"""What the parameter `gate` stands for."""
+"""The gate that the parameter `gate` of an estimator means, and its trainer."""
+
+from typing import Any
 
 from sklearn.base import clone, is_classifier
 
+from .._data.design import View
 from .._data.pipelines import fit_prefix
 from .._errors import naming
+from ..em._protocols import Floats, GateTrainer
 from ._balance import Balanced
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
@@ -13,11 +17,15 @@ from ._softmax._gate import SoftmaxGate
 from ._targets import is_gate
 
 #: Gates by name.
-GATES = {"softmax": SoftmaxGate, "gaussian": GaussianGate, "constant": ConstantGate}
+GATES: dict[str, type[SoftmaxGate | GaussianGate | ConstantGate]] = {
+    "softmax": SoftmaxGate,
+    "gaussian": GaussianGate,
+    "constant": ConstantGate,
+}
 
 
-def resolve_gate(gate):
-    """Return an unfitted gate of its own for the parameter `gate`.
+def resolve_gate(gate: Any) -> Any:
+    """Return an unfitted gate for the parameter `gate`; an estimator is cloned.
 
     Parameters
     ----------
@@ -31,7 +39,7 @@ def resolve_gate(gate):
     Raises
     ------
     ValueError
-        If it is a string that names no gate.
+        If it is a string that is not the name of a gate.
     TypeError
         If it is neither a gate nor a classifier with ``predict_proba``.
     """
@@ -50,14 +58,14 @@ def resolve_gate(gate):
     return ClassifierGate(clone(gate))
 
 
-def is_estimator(part):
-    """Tell whether a part is an instance, not a class, of a scikit-learn estimator."""
+def is_estimator(part: Any) -> bool:
+    """Tell whether a part is an instance of a scikit-learn estimator; a class is none."""
     needed = ("fit", "get_params", "__sklearn_tags__")
     return not isinstance(part, type) and all(hasattr(part, name) for name in needed)
 
 
-def make_trainer(gate, view, y, weights, n_experts):
-    """Return what trains a gate, or a pipeline that ends in one, within EM.
+def make_trainer(gate: Any, view: View, y: Any, weights: Floats, n_experts: int) -> GateTrainer:
+    """Return the trainer of a gate, or of a pipeline that ends in one, for EM.
 
     The transformers of a pipeline are fitted and applied once.
 
@@ -66,14 +74,13 @@ def make_trainer(gate, view, y, weights, n_experts):
     gate : gate or Pipeline that ends in a gate
     view : View of n rows
     y : ndarray of shape (n,) or (n, m)
-        For transformers that look at it.
+        For transformers that use y.
     weights : ndarray of shape (n,)
     n_experts : int
 
     Returns
     -------
-    object
-        With ``update``, ``log_proba``, ``penalty``, ``strip``, ``restore``, ``finish``.
+    GateTrainer
     """
     with naming(f"gate {type(gate).__name__}", "fit"):
         prefix, last, view = fit_prefix(gate, view, y)

@@ -1,20 +1,26 @@
-"""What every gate shares: its targets and its probabilities."""
+"""The base class of gates, and functions on soft targets."""
 
 import inspect
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length
 
 from .._sklearn import check_sample_weight
 from .._version import VersionedMixin
+from ..em._protocols import Floats
 
 
 class GateMixin(VersionedMixin):
-    """A gate predicts probabilities of experts, given x."""
+    """Base class of gates, which predict probabilities of experts given x."""
 
-    def has_sums(self):
-        """Tell whether EM needs only sums over rows of this gate.
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
+    def has_sums(self) -> bool:
+        """Tell whether EM can train the gate from sums over rows.
 
         Returns
         -------
@@ -22,7 +28,7 @@ class GateMixin(VersionedMixin):
         """
         return False
 
-    def learns_online(self):
+    def learns_online(self) -> bool:
         """Tell whether the gate can learn batch by batch.
 
         Returns
@@ -31,7 +37,7 @@ class GateMixin(VersionedMixin):
         """
         return False
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> Floats:
         """Probabilities of the experts.
 
         Parameters
@@ -46,7 +52,9 @@ class GateMixin(VersionedMixin):
         return np.exp(self.predict_log_proba(X))
 
 
-def check_targets(X, targets, sample_weight):
+def check_targets(
+    X: Any, targets: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[Floats, Floats]:
     """Validate soft targets (n, K) and weights (n,).
 
     Raises
@@ -68,10 +76,10 @@ def check_targets(X, targets, sample_weight):
     return np.asfortranarray(targets), weights
 
 
-def shares(masses, weights):
-    """Split (n, K) masses into targets whose rows sum to one, and weights (n,).
+def shares(masses: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return targets (n, K), whose rows sum to one, and weights (n,), for masses (n, K).
 
-    A row without mass gets the weight zero.
+    Rows without mass get equal targets and the weight zero; other rows keep their `weights`.
     """
     total = masses.sum(axis=1, keepdims=True)
     empty = total[:, 0] <= 0
@@ -82,7 +90,7 @@ def shares(masses, weights):
     return targets, np.where(empty, 0.0, weights)
 
 
-def is_gate(estimator):
+def is_gate(estimator: Any) -> bool:
     """Tell whether an estimator, or the last step of a pipeline, is a gate.
 
     A gate's ``fit`` takes soft targets under the name ``targets``.

@@ -1,19 +1,22 @@
 """The shape of a tree of gates: which leaves lie under which child of which node.
 
-Leaves have numbers in row-major order, so those under a node are neighbours. A node
-is described by its edges alone: the leaves under its child c are those from
-``edges[c]`` up to ``edges[c + 1]``. A tree is the list of its nodes in preorder.
+Leaves have numbers in row-major order, so that leaves under one node have consecutive
+numbers. A node is described by its edges alone: the leaves under its child c have the
+numbers from ``edges[c]`` up to ``edges[c + 1]``. A tree is the list of its nodes in preorder.
 """
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from .._data.numerics import log_softmax, row_sum
+from ..em._protocols import Floats, Ints
 
-#: A third moment below this, for coordinates of at most one, is rounding.
+#: A third moment of coordinates of at most one is a rounding error below this.
 _TIE = 1e-9
 
 _EXPECTED = (
@@ -22,8 +25,8 @@ _EXPECTED = (
 )
 
 
-def check_branching(branching):
-    """Raise an error that says what `branching` must be, if it is not.
+def check_branching(branching: Sequence[Any]) -> None:
+    """Raise an error if `branching` is not valid; the message states what it must be.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ def check_branching(branching):
     _check_subtree(branching, branching)
 
 
-def _check_subtree(subtree, whole):
+def _check_subtree(subtree: Any, whole: Any) -> None:
     if not isinstance(subtree, (tuple, list)):
         raise TypeError(f"{_EXPECTED}; got {whole!r}")
     nested = _is_nested(subtree)
@@ -55,12 +58,12 @@ def _check_subtree(subtree, whole):
         raise ValueError(f"{_EXPECTED}; got {whole!r}")
 
 
-def _is_nested(subtree):
+def _is_nested(subtree: Any) -> bool:
     return any(isinstance(entry, (tuple, list)) for entry in subtree)
 
 
-def count_leaves(subtree):
-    """Number of leaves of a subtree: an integer or a tuple."""
+def count_leaves(subtree: Any) -> int:
+    """Return the number of leaves of a subtree, which is an integer or a tuple."""
     if isinstance(subtree, Integral):
         return int(subtree)
     if _is_nested(subtree):
@@ -68,14 +71,14 @@ def count_leaves(subtree):
     return math.prod(int(entry) for entry in subtree)
 
 
-def preorder(subtree, first=0):
+def preorder(subtree: Any, first: int = 0) -> Iterator[Ints]:
     """Yield the edges of every node, a node before its children.
 
     Parameters
     ----------
     subtree : int or tuple
     first : int
-        Number of its first leaf.
+        Number of the first leaf of the subtree.
 
     Yields
     ------
@@ -89,8 +92,8 @@ def preorder(subtree, first=0):
             yield from preorder(child, int(start))
 
 
-def trunk(subtree, depth):
-    """What is left of a tree when all below its first `depth` levels of nodes is cut off.
+def trunk(subtree: Any, depth: int) -> Any:
+    """Return the first `depth` levels of nodes of a tree.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ def trunk(subtree, depth):
 
     Returns
     -------
-    tuple, or 1 where a leaf is left
+    tuple, or 1 for a leaf
     """
     if depth == 0 or subtree == 1:
         return 1
@@ -108,8 +111,8 @@ def trunk(subtree, depth):
     return (len(children),) if all(child == 1 for child in children) else children
 
 
-def forks(subtree, depth):
-    """Numbers of children of what lies `depth` levels of nodes below, in order; 1 for a leaf."""
+def forks(subtree: Any, depth: int) -> list[int]:
+    """Return the numbers of children of the nodes at a depth, in order; a leaf counts as 1."""
     if subtree == 1:
         return [1]
     if depth == 0:
@@ -117,7 +120,7 @@ def forks(subtree, depth):
     return [fork for child in _children(subtree) for fork in forks(child, depth - 1)]
 
 
-def _children(subtree):
+def _children(subtree: Any) -> list[Any]:
     if isinstance(subtree, Integral):
         return [1] * subtree
     if _is_nested(subtree):
@@ -125,16 +128,16 @@ def _children(subtree):
     return [subtree[1:] or 1] * subtree[0]
 
 
-def child_masses(masses, edges):
-    """Sum the masses of leaves, (n, n_leaves), to those of a node's children, (n, n_children)."""
+def child_masses(masses: Floats, edges: Ints) -> Floats:
+    """Return the masses of a node's children, (n, n_children): sums of those of leaves."""
     out = np.empty((len(edges) - 1, len(masses))).T
     for child, (first, last) in enumerate(pairwise(edges)):
         out[:, child] = row_sum(masses[:, first:last])
     return out
 
 
-def leaf_log_proba(parts, nodes):
-    """Sum log-probabilities along the path to every leaf.
+def leaf_log_proba(parts: Iterable[Floats], nodes: list[Ints]) -> Floats:
+    """Return sums of log-probabilities along the path to every leaf.
 
     Parameters
     ----------
@@ -150,7 +153,7 @@ def leaf_log_proba(parts, nodes):
     """
     out = None
     for part, edges in zip(parts, nodes, strict=True):
-        # A gate of Gaussians trains on the joint density of x, which no path may carry twice.
+        # The joint densities with x of a Gaussian gate must not be multiplied along a path.
         part = log_softmax(np.array(part, dtype=np.float64, order="F"))
         if out is None:
             out = np.zeros((nodes[0][-1], len(part))).T
@@ -159,11 +162,11 @@ def leaf_log_proba(parts, nodes):
     return out
 
 
-def arrange(centers, nodes):
-    """Put cells that are near each other under the same nodes.
+def arrange(centers: Floats, nodes: Iterable[Ints]) -> Ints:
+    """Return the cells of leaves, so that cells near each other are under the same nodes.
 
     From the root down, the cells of a node are ordered along the first principal
-    direction of their centres, and cut by the numbers of leaves of its children.
+    direction of their centres, and divided among its children by their numbers of leaves.
 
     Parameters
     ----------
@@ -176,7 +179,7 @@ def arrange(centers, nodes):
     ndarray of shape (n_leaves,), int
         The cell of each leaf.
     """
-    # Relabelled in an order that the centres decide: rounding then cannot see any other.
+    # Cells are put in an order that depends on the centres alone, also in rounding.
     labels = np.lexsort(centers.T[::-1])
     centers, cells = centers[labels], np.arange(len(labels))
     for edges in nodes:
@@ -186,8 +189,8 @@ def arrange(centers, nodes):
     return labels[cells]
 
 
-def _principal_scores(points):
-    """Coordinates (m,) of points (m, d) along their first principal direction."""
+def _principal_scores(points: Floats) -> Floats:
+    """Return the coordinates (m,) of points (m, d) along their first principal direction."""
     points = points - points.mean(axis=0)
     direction = np.linalg.svd(points, full_matrices=False)[2][0]
     scores = points @ direction
@@ -195,7 +198,7 @@ def _principal_scores(points):
     if largest == 0:
         return scores
     scores = np.round(scores / largest, 9)
-    # The longer tail shows where the direction points; where none is longer, a column does.
+    # The sign is that of the skewness of scores, or of the largest entry where there is none.
     skewness = (scores**3).mean()
     if abs(skewness) <= _TIE:
         skewness = direction[np.abs(direction).argmax()]

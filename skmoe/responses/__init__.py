@@ -1,6 +1,6 @@
 """Laws of y given an expert's prediction."""
 
-from ._categorical import Categorical  # noqa: F401 - the classifier's, no public name
+from ._categorical import Categorical  # noqa: F401
 from ._gamma import Gamma
 from ._gaussian import Gaussian
 from ._laplace import Laplace
@@ -10,6 +10,8 @@ from ._poisson import Poisson
 from ._response import Response
 from ._student import StudentT
 
+# `Categorical`, `LogLinear`, `row_parameters` and `standardised` are for other modules of skmoe,
+# and no public names.
 __all__ = [
     "Gamma",
     "Gaussian",

@@ -1,37 +1,40 @@
-"""Covariance matrices as positive numbers, any of which are valid."""
+"""Coding of covariance matrices by positive numbers: any positive numbers are valid."""
 
 from math import isqrt
 
 import numpy as np
 
+from ..em._protocols import Floats
 
-def encode(factor):
-    """Return the numbers that stand for covariance matrices.
 
-    Standard deviations come first. Behind them, row by row of the lower triangle, stand the
-    square roots of (1 + z) / (1 - z) for the correlations z of two outputs given those before
-    both.
+def encode(factor: Floats) -> Floats:
+    """Return the positive numbers that code covariance matrices.
+
+    Standard deviations come first. Row by row of the lower triangle, they are followed by the
+    square roots of (1 + z) / (1 - z), where z is the correlation of two outputs given the outputs
+    before both.
 
     Parameters
     ----------
     factor : ndarray of shape (..., m, m)
-        Lower triangular, with a positive diagonal; the matrices are it times its transpose.
+        Lower triangular with a positive diagonal. The covariance matrix is the factor times its
+        transpose.
 
     Returns
     -------
     ndarray of shape (..., m (m + 1) / 2)
         Positive.
     """
-    # What the columns from one on leave of the variance of each row.
+    # Sums of squares of each row, from a column to the last one.
     left = np.cumsum(np.square(factor[..., ::-1]), axis=-1)[..., ::-1]
     first, second = np.tril_indices(factor.shape[-1], -1)
-    # z / sqrt(1 - z^2), which keeps the digits of 1 - |z|.
+    # This is z / sqrt(1 - z^2): it keeps the digits of 1 - |z|.
     slopes = factor[..., first, second] / np.sqrt(left[..., first, second + 1])
     return np.concatenate([np.sqrt(left[..., 0]), np.exp(np.arcsinh(slopes))], axis=-1)
 
 
-def decode(parameters):
-    """Return what positive numbers stand for.
+def decode(parameters: Floats) -> tuple[Floats, Floats]:
+    """Return the covariance matrices that positive numbers code.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ def decode(parameters):
     scales : ndarray of shape (..., m)
         Standard deviations.
     factor : ndarray of shape (..., m, m)
-        Lower triangular; the matrix of correlations is it times its transpose.
+        Lower triangular. The correlation matrix is the factor times its transpose.
     """
     m = isqrt(2 * parameters.shape[-1])
     scales, roots = parameters[..., :m], parameters[..., m:]
@@ -56,8 +59,11 @@ def decode(parameters):
     return scales, partial * np.cumprod(left, axis=-1)
 
 
-def triangle(root):
-    """Return the lower triangular factors (..., m, m) of ``root.T @ root``, diagonal positive."""
+def triangle(root: Floats) -> Floats:
+    """Return the lower triangular factors (..., m, m) of ``root.T @ root``.
+
+    Their diagonals are positive.
+    """
     upper = np.linalg.qr(root, mode="r")
     signs = np.where(np.einsum("...ii->...i", upper) < 0, -1.0, 1.0)
     return np.swapaxes(upper * signs[..., None], -1, -2)

@@ -1,24 +1,28 @@
 """The gamma law of positive amounts around an expert's prediction."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from scipy import special
 
 from .._data.numerics import weighted_sums
-from ._response import pooled
+from ..em._protocols import Floats
+from ._response import Random, pooled
 from ._scale import ScaleFamily
 
-#: Means below this count as this: ratios of y to them stay finite.
+#: Smaller means are replaced by this one: ratios of y to them stay finite.
 SMALLEST_MEAN = 1e-150
 
-#: Largest dispersion: beyond it a density says nothing.
+#: Largest dispersion: with a larger one the density is nearly flat.
 _LARGEST = 1e6
 
-#: Shapes above this: differences of special functions are computed by their series.
+#: For shapes above this, differences of special functions are computed by their series.
 _SERIES = 100.0
 
 _NEWTON_STEPS = 8
 
-#: Newton's method ends at this relative error.
+#: Relative error at which Newton's method ends.
 _ENOUGH = 1e-13
 
 
@@ -29,9 +33,9 @@ class Gamma(ScaleFamily):
               \qquad a = 1 / \varphi, \qquad \operatorname{var}(y) = \varphi \mu^2
 
     where the expert predicts the mean :math:`\mu`, above zero. The dispersion
-    :math:`\varphi`, which is ``dispersion_``, is the square of the coefficient of variation: it
-    has no units, and y times a constant has the same. Several outputs are independent given the
-    expert.
+    :math:`\varphi`, which is ``dispersion_``, is the square of the coefficient of variation. It
+    has no units, and does not change if y is multiplied by a constant. Several outputs are
+    independent given the expert.
 
     The dispersion of an expert maximises the objective: its shape a solves
 
@@ -53,7 +57,7 @@ class Gamma(ScaleFamily):
     shared : bool, default=False
         One dispersion for all experts.
     dispersion : {"constant", "linear"}, default="constant"
-        "linear": the logarithm of an expert's dispersion is linear in x too, in columns that are
+        With "linear" the logarithm of an expert's dispersion is linear in x, in columns that are
         standardised and cut off at three standard deviations.
     dispersion_alpha : float, default=10.0
         Strength of the L2 penalty on the coefficients of "linear", in rows.
@@ -65,11 +69,11 @@ class Gamma(ScaleFamily):
     Notes
     -----
     Without `experts`, and for clones of ``GammaRegressor(alpha=0)``, all experts are solved at
-    once and the objective never falls. Others are fitted one by one: those that minimise the
-    gamma deviance or average y; ``GammaRegressor(alpha=...)``, whose penalty grows with the
-    weights and so is none of the objective; and those of least squares (``Ridge``), theirs being
-    no M-step, so that the best iterate is kept. What they predict at or below zero is given next
-    to no density; ``predict`` gives it as it is.
+    once and the objective never falls. All other experts are fitted one by one: those that
+    minimise the gamma deviance or average y; ``GammaRegressor(alpha=...)``, whose penalty grows
+    with the weights and so is not part of the objective; and experts of least squares
+    (``Ridge``), whose fit is not an M-step, so that the best iterate is kept. The density at a
+    prediction of zero or less is nearly zero; ``predict`` returns such a prediction unchanged.
 
     Examples
     --------
@@ -83,24 +87,24 @@ class Gamma(ScaleFamily):
     array([0.2, 0.3])
     """
 
-    support = (0.0, np.inf)
-    standardises = False
-    precision_power = 1
-    deviance_power = 1
+    support: tuple[float, float] = (0.0, np.inf)
+    standardises: bool = False
+    precision_power: int = 1
+    deviance_power: int = 1
 
-    #: What experts minimise: a batch is a batch of gamma regressions.
-    loss = "gamma"
+    #: Experts minimise the gamma deviance: experts that are solved at once are gamma regressions.
+    loss: str = "gamma"
 
     def __init__(
         self,
-        prior=1.0,
+        prior: float = 1.0,
         *,
-        prior_scale=0.1,
-        floor=1e-3,
-        shared=False,
-        dispersion="constant",
-        dispersion_alpha=10.0,
-    ):
+        prior_scale: float = 0.1,
+        floor: float = 1e-3,
+        shared: bool = False,
+        dispersion: str = "constant",
+        dispersion_alpha: float = 10.0,
+    ) -> None:
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
@@ -108,29 +112,36 @@ class Gamma(ScaleFamily):
         self.dispersion = dispersion
         self.dispersion_alpha = dispersion_alpha
 
-    def check_target(self, y):
+    def check_target(self, y: Floats) -> None:
         if (y <= 0).any():
             raise ValueError(f"y must be positive with response='gamma', got {y.min():g}")
 
-    def has_sums(self):
+    def has_sums(self) -> bool:
         return type(self) is Gamma and self.dispersion == "constant"
 
-    def deviance(self, y, mean):
+    def deviance(self, y: Floats, mean: Floats) -> Floats:
         np.maximum(mean, SMALLEST_MEAN, out=mean)
         with np.errstate(over="ignore", under="ignore"):
-            # `log_density` knows of rows that no mean can explain.
+            # For y of zero or less `log_density` returns -inf, whatever the deviance.
             ratio = np.divide(np.where(y > 0, y, 1.0)[:, None], mean, out=mean)
             excess = ratio - 1.0
-        # Where both are close, the logarithm of the ratio would lose the digits of their distance.
+        # Where y and mean are close, the logarithm of their ratio would lose digits.
         np.log(ratio, out=ratio)
         close = np.abs(excess) < 0.1
         ratio[close] = np.log1p(excess[close])
         excess -= ratio
         return np.maximum(excess, 0.0, out=excess)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
+    def fit_dispersion(
+        self,
+        deviance: Floats,
+        masses: Floats,
+        quadratic: Floats,
+        old: Floats | None = None,
+        scaling: Floats | None = None,
+    ) -> Floats:
         mass = masses.sum(axis=0)
-        # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
+        # The smallest number avoids 0 / 0 for an expert without rows if there is no prior.
         prior = max(self.prior, np.finfo(float).tiny)
 
         def mean(values, of_prior):
@@ -138,71 +149,73 @@ class Gamma(ScaleFamily):
             return (sums + prior * of_prior) / (total + prior)
 
         gap, slope = _gap, _gap_slope
-        if stretches is not None:
-            stretch = stretches[:, :, None]
+        if scaling is not None:
+            factors = scaling[:, :, None]
 
             def gap(shape):
-                return mean(_gap(shape / stretch) / stretch, _gap(shape))
+                return mean(_gap(shape / factors) / factors, _gap(shape))
 
             def slope(shape):
-                return mean(_gap_slope(shape / stretch) / stretch**2, _gap_slope(shape))
+                return mean(_gap_slope(shape / factors) / factors**2, _gap_slope(shape))
 
-        goal = mean(self.unstretched(deviance, stretches), self._suggested)
+        goal = mean(self.unscaled(deviance, scaling), self._suggested)
         return self.confined(1.0 / _shape_of(goal, gap, slope, 1.0 / _LARGEST, self.floor**-2.0))
 
     @property
-    def _suggested(self):
-        """Deviance of the rows that the prior counts as."""
+    def _suggested(self) -> float:
+        """Deviance of the further rows that the prior stands for."""
         return _gap(self.prior_scale**-2.0)
 
-    def confined(self, parameters):
+    def confined(self, parameters: Floats) -> Floats:
         return np.clip(parameters, self.floor**2, _LARGEST)
 
-    def rescaled(self, parameters, scale):
+    def rescaled(self, parameters: Floats, scale: Floats) -> Floats:
         return np.array(parameters, dtype=float)
 
-    def log_density(self, deviance, parameters, y):
+    def log_density(self, deviance: Floats, parameters: Floats, y: Floats) -> Floats:
         shape, inside = 1.0 / parameters, y > 0
         log_y = np.log(y, out=np.full(y.shape, np.inf), where=inside)
         peak = _height(shape).sum(axis=-1) - log_y.sum(axis=1)[:, None]
         return peak - (deviance * shape).sum(axis=2)
 
-    def penalty(self, parameters, quadratic):
-        shape = 1.0 / self._kept(parameters)
+    def penalty(self, parameters: Floats, quadratic: Floats) -> float:
+        shape = 1.0 / self._free(parameters)
         return float(self.prior * (shape * self._suggested - _height(shape)).sum())
 
-    def dispersion_scores(self, deviance, parameters):
+    def dispersion_scores(
+        self, deviance: Floats, parameters: Floats
+    ) -> tuple[Floats, Floats | float]:
         shape = 1.0 / parameters
         slope = shape * (deviance - _gap(shape))
         return slope.sum(axis=2), -(shape * shape * _gap_slope(shape)).sum(axis=2)
 
-    def variance(self, mean, parameters):
+    def variance(self, mean: Floats, parameters: Floats) -> Floats:
         return parameters * np.square(mean)
 
-    def std(self, mean, parameters):
+    def std(self, mean: Floats, parameters: Floats) -> Floats:
         # The square of a large mean would overflow.
         return np.sqrt(parameters) * np.abs(mean)
 
-    def mode(self, mean, parameters):
+    def mode(self, mean: Floats, parameters: Floats) -> Floats:
         return np.maximum(1.0 - parameters, 0.0) * mean
 
-    def cdf(self, y, mean, parameters):
+    def cdf(self, y: Floats, mean: Floats, parameters: Floats) -> Floats:
         shape, scale = _shape_and_scale(mean, parameters)
         return special.gammainc(shape, np.maximum(y[:, None], 0.0) / scale)
 
-    def ppf(self, q, mean, parameters):
+    def ppf(self, q: Floats, mean: Floats, parameters: Floats) -> Floats:
         shape, scale = _shape_and_scale(mean, parameters)
         return special.gammaincinv(shape, q[:, None]) * scale
 
-    def sample(self, mean, parameters, rng):
+    def sample(self, mean: Floats, parameters: Floats, rng: Random) -> Floats:
         return rng.gamma(*_shape_and_scale(mean, parameters))
 
 
-def _shape_and_scale(mean, parameters):
+def _shape_and_scale(mean: Floats, parameters: Floats) -> tuple[Floats, Floats]:
     return 1.0 / parameters, np.maximum(mean, SMALLEST_MEAN) * parameters
 
 
-def _height(shape):
+def _height(shape: Floats) -> Floats:
     """``a log a - a - log gamma(a)``: the log-density of log y at its peak."""
     direct = special.xlogy(shape, shape) - shape - special.gammaln(shape)
     inverse = 1.0 / np.maximum(shape, _SERIES)
@@ -211,26 +224,32 @@ def _height(shape):
     return np.where(shape > _SERIES, series, direct)
 
 
-def _gap(shape):
+def _gap(shape: Any) -> Any:
     """``log a - digamma(a)``: the slope of `_height`, which falls from infinity to zero."""
     inverse = 1.0 / np.maximum(shape, _SERIES)
     series = inverse * (0.5 + inverse * (1 / 12 - inverse**2 * (1 / 120 - inverse**2 / 252)))
     return np.where(shape > _SERIES, series, np.log(shape) - special.digamma(shape))
 
 
-def _gap_slope(shape):
+def _gap_slope(shape: Floats) -> Floats:
     """Derivative of `_gap`, negative."""
     inverse = 1.0 / np.maximum(shape, _SERIES)
     series = -(inverse**2) * (0.5 + inverse * (1 / 6 - inverse**2 / 30))
     return np.where(shape > _SERIES, series, 1.0 / shape - special.polygamma(1, shape))
 
 
-def _shape_of(goal, gap_of, slope_of, least, most):
-    """The shape between two bounds whose gap is nearest to the goal, elementwise."""
+def _shape_of(
+    goal: Floats,
+    gap_of: Callable[[Floats], Floats],
+    slope_of: Callable[[Floats], Floats],
+    least: float,
+    most: float,
+) -> Floats:
+    """Return the shapes between two bounds whose gaps are nearest to the goal, elementwise."""
     goal = np.clip(goal, gap_of(np.full_like(goal, most)), gap_of(np.full_like(goal, least)))
     shape = (1.0 + np.sqrt(1.0 + 4.0 / 3.0 * goal)) / (4.0 * goal)
     for _ in range(_NEWTON_STEPS):
-        # In logarithms the function is nearly a line.
+        # The logarithm of the gap is nearly linear in the logarithm of the shape.
         gap = gap_of(shape)
         error = np.log(goal / gap)
         if np.abs(error).max() < _ENOUGH:

@@ -1,13 +1,15 @@
 """The Gaussian law of y around an expert's prediction."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from .._data.numerics import blocks, weighted_sums
 from .._sklearn import Interval
-from ._response import pooled
+from ..em._protocols import Floats
+from ._response import Random, pooled
 from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
 
 _LOG_2PI = float(np.log(2 * np.pi))
@@ -24,7 +26,7 @@ class Gaussian(ScaleFamily):
     where r are responsibilities × sample weights, q is the expert's own penalty
     (alpha × squared norm for ``Ridge``), :math:`\nu` is `prior` and s is
     `prior_scale` × the standard deviation of y. The prior, an inverse gamma with
-    its mode at s², bounds the likelihood: no single row can buy infinite density.
+    its mode at s², bounds the likelihood: a single row cannot make the density infinite.
 
     Parameters
     ----------
@@ -37,14 +39,14 @@ class Gaussian(ScaleFamily):
     shared : bool, default=False
         One dispersion for all experts.
     dispersion : {"constant", "linear"}, default="constant"
-        "linear": the logarithm of an expert's dispersion is linear in x too, in columns that are
+        With "linear" the logarithm of an expert's dispersion is linear in x, in columns that are
         standardised and cut off at three standard deviations.
     dispersion_alpha : float, default=10.0
         Strength of the L2 penalty on the coefficients of "linear", in rows.
     n_scales : int, default=1
-        Dispersions that each expert carries, with ``specialize=False``: it then counts as
-        so many experts that share one fit, each with gate weights of its own, and errors may
-        depend on x.
+        Number of dispersions of each expert, with ``specialize=False``. Each expert then counts
+        as so many experts that share one fit; each of them has gate weights of its own, so that
+        errors may depend on x.
 
     See Also
     --------
@@ -57,22 +59,22 @@ class Gaussian(ScaleFamily):
     >>> model = MixtureOfExpertsRegressor(response=Gaussian(shared=True))
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         **SCALE_CONSTRAINTS,
         "n_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
-        prior=1.0,
+        prior: float = 1.0,
         *,
-        prior_scale=0.1,
-        floor=1e-3,
-        shared=False,
-        dispersion="constant",
-        dispersion_alpha=10.0,
-        n_scales=1,
-    ):
+        prior_scale: float = 0.1,
+        floor: float = 1e-3,
+        shared: bool = False,
+        dispersion: str = "constant",
+        dispersion_alpha: float = 10.0,
+        n_scales: int = 1,
+    ) -> None:
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
@@ -81,18 +83,25 @@ class Gaussian(ScaleFamily):
         self.dispersion_alpha = dispersion_alpha
         self.n_scales = n_scales
 
-    def has_sums(self):
+    def has_sums(self) -> bool:
         return type(self) is Gaussian and self.dispersion == "constant"
 
-    def deviance(self, y, mean):
+    def deviance(self, y: Floats, mean: Floats) -> Floats:
         return squared_residuals(y, mean)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
-        squares = weighted_sums(self.unstretched(deviance, stretches), masses)
+    def fit_dispersion(
+        self,
+        deviance: Floats,
+        masses: Floats,
+        quadratic: Floats,
+        old: Floats | None = None,
+        scaling: Floats | None = None,
+    ) -> Floats:
+        squares = weighted_sums(self.unscaled(deviance, scaling), masses)
         return self.dispersion_of_sums(squares, masses.sum(axis=0), quadratic)
 
-    def dispersion_of_sums(self, squares, mass, quadratic):
-        """Return what `fit_dispersion` does, from sums over rows.
+    def dispersion_of_sums(self, squares: Floats, mass: Floats, quadratic: Floats) -> Floats:
+        """Return the result of `fit_dispersion`, computed from sums over rows.
 
         Parameters
         ----------
@@ -107,13 +116,13 @@ class Gaussian(ScaleFamily):
         ndarray of shape (K, m)
         """
         squares, mass = pooled(squares + quadratic, mass, self.shared)
-        # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
+        # The smallest number avoids 0 / 0 for an expert without rows if there is no prior.
         variance = (squares + self.prior * self.prior_scale**2) / np.maximum(
             mass + self.prior, np.finfo(float).tiny
         )
         return np.maximum(np.sqrt(variance), self.floor)
 
-    def log_density(self, deviance, parameters, y=None):
+    def log_density(self, deviance: Floats, parameters: Floats, y: Floats | None = None) -> Floats:
         n_outputs = deviance.shape[2]
         constant = np.log(parameters).sum(axis=-1) + 0.5 * n_outputs * _LOG_2PI
         by_row = parameters.ndim == 3
@@ -121,31 +130,33 @@ class Gaussian(ScaleFamily):
         with np.errstate(over="ignore"):
             half_precision = -0.5 / parameters / parameters
             for rows in blocks(len(deviance)):
-                block, its = total[rows], rows if by_row else ...
-                block *= half_precision[its][..., 0]
+                block, taken = total[rows], rows if by_row else ...
+                block *= half_precision[taken][..., 0]
                 for j in range(1, n_outputs):
-                    block += deviance[rows, :, j] * half_precision[its][..., j]
-                block -= constant[its]
+                    block += deviance[rows, :, j] * half_precision[taken][..., j]
+                block -= constant[taken]
         return total
 
-    def penalty(self, parameters, quadratic):
+    def penalty(self, parameters: Floats, quadratic: Floats) -> float:
         experts = 0.5 * (quadratic / parameters**2).sum()
-        one = self._kept(parameters)
-        prior = np.log(one) + 0.5 * (self.prior_scale / one) ** 2
+        free = self._free(parameters)
+        prior = np.log(free) + 0.5 * (self.prior_scale / free) ** 2
         return float(experts + self.prior * prior.sum())
 
-    def dispersion_scores(self, deviance, parameters):
+    def dispersion_scores(
+        self, deviance: Floats, parameters: Floats
+    ) -> tuple[Floats, Floats | float]:
         m = deviance.shape[2]
         return (deviance / parameters / parameters).sum(axis=2) - m, 2.0 * m
 
-    def variance(self, mean, parameters):
+    def variance(self, mean: Floats, parameters: Floats) -> Floats:
         return np.square(parameters)
 
-    def cdf(self, y, mean, parameters):
+    def cdf(self, y: Floats, mean: Floats, parameters: Floats) -> Floats:
         return ndtr((y[:, None] - mean) / parameters)
 
-    def ppf(self, q, mean, parameters):
+    def ppf(self, q: Floats, mean: Floats, parameters: Floats) -> Floats:
         return mean + ndtri(q)[:, None] * parameters
 
-    def sample(self, mean, parameters, rng):
+    def sample(self, mean: Floats, parameters: Floats, rng: Random) -> Floats:
         return mean + parameters * rng.standard_normal(mean.shape)

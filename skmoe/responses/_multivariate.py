@@ -1,23 +1,26 @@
 """The Gaussian law of several outputs whose errors are correlated."""
 
+from typing import Self
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ..em._protocols import Floats
 from ._correlation import decode, encode, triangle
-from ._response import pooled
+from ._response import Random, pooled
 from ._scale import ScaleFamily
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
-#: Residuals count as no larger: sums of their squares stay finite.
+#: Residuals are cut off here: sums of their squares stay finite.
 _FARTHEST = 1e145
 
-#: Parameters stay between this and its inverse: their products neither overflow nor vanish.
+#: Parameters stay between this number and its inverse: their products neither overflow nor vanish.
 _LEAST = 1e-50
 
 
 class MultivariateGaussian(ScaleFamily):
-    r"""Normal errors whose outputs are correlated, with one covariance matrix per expert.
+    r"""Normal errors with one covariance matrix of the outputs per expert.
 
     .. math:: p(y \mid f) = (2 \pi)^{-m / 2} \, |\Sigma|^{-1 / 2}
               \exp \left( -\tfrac{1}{2} (y - f)^\top \Sigma^{-1} (y - f) \right)
@@ -39,13 +42,13 @@ class MultivariateGaussian(ScaleFamily):
     prior_scale : float, default=0.1
         Standard deviation that the prior suggests, relative to that of y.
     floor : float, default=1e-3
-        Smallest standard deviation in any direction, each output being relative to the
-        standard deviation of y: eigenvalues of a covariance below its square are raised to it,
-        which is the best that is allowed.
+        Smallest standard deviation in any direction, where each output is relative to the
+        standard deviation of y. Eigenvalues of a covariance below its square are raised to the
+        square; this maximises the objective under the bound.
     shared : bool, default=False
         One covariance for all experts.
     dispersion : {"constant", "linear"}, default="constant"
-        "linear": the logarithm of all standard deviations of an expert is linear in x too, in
+        With "linear" the logarithm of all standard deviations of an expert is linear in x, in
         columns that are standardised and cut off at three standard deviations.
     dispersion_alpha : float, default=10.0
         Strength of the L2 penalty on the coefficients of "linear", in rows.
@@ -53,7 +56,7 @@ class MultivariateGaussian(ScaleFamily):
     Attributes
     ----------
     covariance_ : ndarray of shape (n_experts, n_outputs, n_outputs)
-        Of the `response_` of a fitted mixture: covariance of each expert, in the units of y.
+        Covariance of each expert, in the units of y; only in the `response_` of a fitted mixture.
 
     See Also
     --------
@@ -63,12 +66,12 @@ class MultivariateGaussian(ScaleFamily):
     -----
     ``dispersion_`` holds the standard deviation of each output. In ``law_parameters_`` it is
     followed by a positive number for each pair of outputs j < i: the square root of
-    (1 + z) / (1 - z), where z is the correlation of both given the outputs before j. All positive
+    (1 + z) / (1 - z), where z is the correlation of both given the outputs before j. Any positive
     numbers are valid (Joe 2006; Lewandowski, Kurowicka and Joe 2009).
 
-    Fitting each output by least squares of its own maximises the joint likelihood where all
-    outputs have the same columns. So the objective never falls for ``LinearRegression``, and for
-    ``Ridge`` with one `alpha`; a ``Ridge`` with an `alpha` for each output is refused.
+    Where all outputs have the same columns, least squares for each output alone maximises the
+    joint likelihood. Therefore the objective never falls for ``LinearRegression``, nor for
+    ``Ridge`` with one `alpha`; a ``Ridge`` with an `alpha` for each output is an error.
 
     With one output the law is `Gaussian`.
 
@@ -95,20 +98,21 @@ class MultivariateGaussian(ScaleFamily):
            [-2.,  3.]])
     """
 
-    correlated = True
+    correlated: bool = True
+    deviance_power: int = 1
 
-    deviance_power = 1
+    covariance_: Floats
 
     def __init__(
         self,
-        prior=1.0,
+        prior: float = 1.0,
         *,
-        prior_scale=0.1,
-        floor=1e-3,
-        shared=False,
-        dispersion="constant",
-        dispersion_alpha=10.0,
-    ):
+        prior_scale: float = 0.1,
+        floor: float = 1e-3,
+        shared: bool = False,
+        dispersion: str = "constant",
+        dispersion_alpha: float = 10.0,
+    ) -> None:
         self.prior = prior
         self.prior_scale = prior_scale
         self.floor = floor
@@ -116,93 +120,108 @@ class MultivariateGaussian(ScaleFamily):
         self.dispersion = dispersion
         self.dispersion_alpha = dispersion_alpha
 
-    def deviance(self, y, mean):
+    def deviance(self, y: Floats, mean: Floats) -> Floats:
         with np.errstate(over="ignore"):
             np.subtract(y[:, None], mean, out=mean)
         return np.clip(mean, -_FARTHEST, _FARTHEST, out=mean)
 
-    def fit_dispersion(self, deviance, masses, quadratic, old=None, stretches=None):
-        deviance = self.unstretched(deviance, stretches)
+    def fit_dispersion(
+        self,
+        deviance: Floats,
+        masses: Floats,
+        quadratic: Floats,
+        old: Floats | None = None,
+        scaling: Floats | None = None,
+    ) -> Floats:
+        deviance = self.unscaled(deviance, scaling)
         pairs = zip(deviance.swapaxes(0, 1), masses.T, strict=True)
         squares = np.stack([_products(*each) for each in pairs])
         squares, mass = pooled(squares + quadratic, masses.sum(axis=0), self.shared)
         suggested = self.prior_scale**2 * np.eye(squares.shape[2])
-        # The smallest number keeps an expert without rows, and no prior, from 0 / 0.
+        # The smallest number avoids 0 / 0 for an expert without rows if there is no prior.
         total = np.maximum(mass + self.prior, np.finfo(float).tiny)[:, :, None]
         values, vectors = np.linalg.eigh((squares + self.prior * suggested) / total)
         return encode(self._raised(np.sqrt(np.maximum(values, 0.0)), vectors))
 
-    def _raised(self, spreads, axes):
-        """Factors (K, m, m) of standard deviations (K, m), not below the floor, along axes."""
+    def _raised(self, spreads: Floats, axes: Floats) -> Floats:
+        """Return factors of covariances (K, m, m) with these spreads (K, m) along axes.
+
+        Spreads below the floor are raised to it.
+        """
         spreads = np.maximum(spreads, self.floor)
         return triangle(spreads[:, :, None] * axes.swapaxes(1, 2))
 
-    def confined(self, parameters):
+    def confined(self, parameters: Floats) -> Floats:
         limited = np.clip(parameters, _LEAST, 1.0 / _LEAST)
         axes, spreads, _ = np.linalg.svd(_factors(limited))
         low = (spreads < self.floor).any(axis=1)
         return np.where(low[:, None], encode(self._raised(spreads, axes)), limited)
 
-    def remember(self, parameters):
+    def remember(self, parameters: Floats) -> Self:
         factors = _factors(parameters)
         self.covariance_ = factors @ factors.swapaxes(1, 2)
         return self
 
-    def log_density(self, deviance, parameters, y=None):
+    def log_density(self, deviance: Floats, parameters: Floats, y: Floats | None = None) -> Floats:
         m = deviance.shape[2]
         distance, log_volume = _whitened(deviance, parameters)
         return -0.5 * (distance + m * _LOG_2PI) - log_volume
 
-    def dispersion_scores(self, deviance, parameters):
+    def dispersion_scores(
+        self, deviance: Floats, parameters: Floats
+    ) -> tuple[Floats, Floats | float]:
         m = deviance.shape[2]
         return _whitened(deviance.copy(), parameters)[0] - m, 2.0 * m
 
-    def penalty(self, parameters, quadratic):
+    def penalty(self, parameters: Floats, quadratic: Floats) -> float:
         inverse = np.linalg.inv(_factors(parameters))
         experts = 0.5 * (inverse @ quadratic * inverse).sum()
-        one = self._kept(inverse)
-        heights = -np.log(np.einsum("kii->ki", one)).sum()
-        prior = heights + 0.5 * self.prior_scale**2 * np.square(one).sum()
+        free = self._free(inverse)
+        heights = -np.log(np.einsum("kii->ki", free)).sum()
+        prior = heights + 0.5 * self.prior_scale**2 * np.square(free).sum()
         return float(experts + self.prior * prior)
 
-    def variance(self, mean, parameters):
+    def variance(self, mean: Floats, parameters: Floats) -> Floats:
         return np.square(_scales(mean, parameters))
 
-    def cdf(self, y, mean, parameters):
+    def cdf(self, y: Floats, mean: Floats, parameters: Floats) -> Floats:
         return ndtr((y[:, None] - mean) / _scales(mean, parameters))
 
-    def ppf(self, q, mean, parameters):
+    def ppf(self, q: Floats, mean: Floats, parameters: Floats) -> Floats:
         return mean + ndtri(q)[:, None] * _scales(mean, parameters)
 
-    def sample(self, mean, parameters, rng):
+    def sample(self, mean: Floats, parameters: Floats, rng: Random) -> Floats:
         scales, factor = decode(parameters)
         drawn = rng.standard_normal(mean.shape)
         return mean + scales * (factor @ drawn[:, :, None])[:, :, 0]
 
 
-def _scales(mean, parameters):
-    """Standard deviations of the outputs alone."""
+def _scales(mean: Floats, parameters: Floats) -> Floats:
+    """Return the standard deviations of the outputs."""
     return parameters[..., : mean.shape[-1]]
 
 
-def _factors(parameters):
-    """Cholesky factors (K, m, m) of the covariances."""
+def _factors(parameters: Floats) -> Floats:
+    """Return the Cholesky factors (K, m, m) of the covariances."""
     scales, factor = decode(parameters)
     return scales[..., None] * factor
 
 
-def _products(error, mass):
-    """Sum (m, m) over rows of masses (n,) times products of errors (n, m)."""
+def _products(error: Floats, mass: Floats) -> Floats:
+    """Return the sum (m, m) over rows of masses (n,) times products of errors (n, m)."""
     return (error * mass[:, None]).T @ error
 
 
-def _whitened(deviance, parameters):
-    """Squared distances (n, K) of errors, overwritten, and the logarithms of volumes of one."""
+def _whitened(deviance: Floats, parameters: Floats) -> tuple[Floats, Floats]:
+    """Return squared Mahalanobis distances (n, K), and half the log-determinants of covariances.
+
+    The errors, `deviance` (n, K, m), are overwritten.
+    """
     scales, factor = decode(parameters)
     distance = np.zeros(deviance.shape[:2])
     with np.errstate(over="ignore"):
         for j in range(deviance.shape[2]):
-            # Forward substitution turns errors into independent ones, in place.
+            # Forward substitution, in place, makes the errors independent.
             error = deviance[:, :, j]
             error /= scales[..., j]
             for i in range(j):

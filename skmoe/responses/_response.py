@@ -1,60 +1,71 @@
-"""What every law of y answers to."""
+"""The class that every law of y derives from."""
 
 from abc import ABC, abstractmethod
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from .._version import VersionedMixin
+from ..em._protocols import Floats
+
+#: Generators of random numbers that a law can draw with.
+Random = np.random.Generator | np.random.RandomState
 
 
 class Response(VersionedMixin, ABC, BaseEstimator):
-    """Law of y around an expert's prediction: what a law of one's own derives from.
+    """Law of y around an expert's prediction; the base class of all laws, also of users' own.
 
-    A law has `parameters` of shape (K, q), all of them positive: the dispersions of m outputs
-    for each of K experts, and behind them whatever else it estimates. In training they belong
-    to y in units of its standard deviation where `standardises` is true.
+    A law has `parameters` of shape (K, q), all of them positive. For each of K experts they hold
+    the dispersions of m outputs, followed by whatever else the law estimates. Where `standardises`
+    is true, training uses y divided by its standard deviation, and parameters belong to that y.
 
     Attributes
     ----------
     discrete : bool
         Whether y is a whole number.
     support : (float, float)
-        Between what y can be.
+        Smallest and largest value of y.
     standardises : bool
-        Whether y is shifted and scaled before experts and law see it.
+        Whether y is shifted and scaled before experts are fitted and the law is evaluated.
     loss : {"squares", "poisson", "gamma"}
-        What an expert has to minimise: those that minimise another are fitted one by one.
+        Loss that an expert has to minimise. Experts that minimise another loss are fitted one
+        by one.
     reweights : bool
-        Whether the experts' rows are weighted anew in every iteration, by `working_weights`.
+        Whether experts are fitted with the weights of `working_weights`, which change in every
+        iteration.
     multi_output : bool
         Whether y may have several outputs.
     n_scales : int
-        Dispersions that an expert carries.
+        Number of dispersions of an expert.
     dispersion : {"constant", "linear"}
         Whether dispersions depend on x.
     units : None
-        Of the columns that dispersions depend on.
+        Means and standard deviations of the columns that dispersions depend on; None for a law
+        that has not been bound to training rows.
     correlated : bool
-        Whether the outputs depend on one another given the expert: penalties of the experts
-        then come for all pairs of outputs.
+        Whether the outputs depend on one another given the expert. Penalties of the experts
+        are then computed for all pairs of outputs.
+    shared : bool
+        Whether all experts share one set of parameters.
     """
 
-    _parameter_constraints = {}
+    _parameter_constraints: dict[str, Any] = {}
 
-    discrete = False
-    support = (-np.inf, np.inf)
-    standardises = True
-    loss = "squares"
-    reweights = False
-    multi_output = True
-    n_scales = 1
-    dispersion = "constant"
-    units = None
-    correlated = False
+    discrete: bool = False
+    support: tuple[float, float] = (-np.inf, np.inf)
+    standardises: bool = True
+    loss: str = "squares"
+    reweights: bool = False
+    multi_output: bool = True
+    n_scales: int = 1
+    dispersion: str = "constant"
+    units: Floats | None = None
+    correlated: bool = False
+    shared: bool = False
 
-    def check_target(self, y):
-        """Refuse what the law gives no density.
+    def check_target(self, y: Floats) -> None:
+        """Raise an error if y lies outside the law's support.
 
         Parameters
         ----------
@@ -63,13 +74,14 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Raises
         ------
         ValueError
-            Saying what y must be.
+            If a value of y has no density. The message states what y must be.
         """
 
-    def has_sums(self):
+    def has_sums(self) -> bool:
         """Tell whether densities and dispersions need only sums over rows.
 
-        A law says so for itself alone: what derives from it may need all rows.
+        A class that returns True does so for itself only, since a class derived from it may
+        need all rows at once.
 
         Returns
         -------
@@ -78,8 +90,10 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return False
 
     @abstractmethod
-    def deviance(self, y, mean):
-        """Return what density and dispersion are made of, zero where an expert hits y.
+    def deviance(self, y: Floats, mean: Floats) -> Floats:
+        """Return the deviances that density and dispersion are computed from.
+
+        A deviance is zero where the prediction equals y.
 
         Parameters
         ----------
@@ -90,13 +104,15 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            The further from zero the worse; of either sign where the law needs it.
+            Larger in absolute value where the prediction is worse. The sign is that of the error
+            where the law needs it.
         """
 
-    def working_weights(self, deviance, parameters):
-        """Return the factors of the weights that experts are fitted with.
+    def working_weights(self, deviance: Floats, parameters: Floats) -> Floats:
+        """Return factors that responsibilities × sample weights are multiplied by.
 
-        Least squares with them must improve the expert's term of the objective.
+        Experts are fitted with the products. Least squares with them must improve the expert's
+        term of the objective.
 
         Parameters
         ----------
@@ -111,7 +127,9 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return np.ones(deviance.shape[:2])
 
     @abstractmethod
-    def fit_dispersion(self, deviance, masses, quadratic, old=None):
+    def fit_dispersion(
+        self, deviance: Floats, masses: Floats, quadratic: Floats, old: Floats | None = None
+    ) -> Floats:
         """Return the parameters that maximise the objective given the means, or raise it.
 
         Parameters
@@ -123,7 +141,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
             Penalties of the experts, alpha × squared norm, in squared units of y; or
             alpha × products of the coefficients of two outputs.
         old : ndarray of shape (K, q), optional
-            Those of the last iterate.
+            Parameters of the last iterate.
 
         Returns
         -------
@@ -131,7 +149,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         """
 
     @abstractmethod
-    def log_density(self, deviance, parameters, y):
+    def log_density(self, deviance: Floats, parameters: Floats, y: Floats) -> Floats:
         """Return log-densities, joint over outputs.
 
         Parameters
@@ -144,12 +162,12 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K)
-            Nats.
+            In nats.
         """
 
     @abstractmethod
-    def penalty(self, parameters, quadratic):
-        """Return what priors and the experts' own penalties take from the objective.
+    def penalty(self, parameters: Floats, quadratic: Floats) -> float:
+        """Return the penalties of priors and experts, which are subtracted from the objective.
 
         Parameters
         ----------
@@ -161,8 +179,8 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         float
         """
 
-    def confined(self, parameters):
-        """Return parameters within the bounds of the law.
+    def confined(self, parameters: Floats) -> Floats:
+        """Return the parameters, moved into the bounds of the law where they are outside.
 
         Parameters
         ----------
@@ -174,8 +192,8 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         """
         return parameters
 
-    def remember(self, parameters):
-        """Keep what is to be read off the law of a fitted mixture.
+    def remember(self, parameters: Floats) -> Self:
+        """Set the fitted attributes of the law, for a fitted mixture.
 
         Parameters
         ----------
@@ -188,7 +206,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         """
         return self
 
-    def fitted(self, parameters):
+    def fitted(self, parameters: Floats) -> Self:
         """Return the law of a fitted mixture.
 
         Parameters
@@ -198,26 +216,32 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         Response
-            Another one, that remembers them.
+            A clone with fitted attributes.
         """
         return clone(self).remember(parameters)
 
-    def coefficients(self, parameters):
-        """Return what features add to the logarithm of dispersions: nothing.
+    def coefficients(self, parameters: Floats) -> Floats | None:
+        """Return None: dispersions of this law do not depend on features.
 
         Parameters
         ----------
         parameters : ndarray of shape (K, q)
-        """
 
-    def rescaled(self, parameters, scale):
+        Returns
+        -------
+        None
+            A law with ``dispersion="linear"``, in training, has coefficients (K, p).
+        """
+        return None
+
+    def rescaled(self, parameters: Floats, scale: Floats) -> Floats:
         """Return parameters for y in other units.
 
         Parameters
         ----------
         parameters : ndarray of shape (K, q) or (n, K, q)
         scale : ndarray of shape (m,)
-            One of the old units in new ones.
+            Size of one old unit, in new units.
 
         Returns
         -------
@@ -227,8 +251,8 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         out[..., : len(scale)] *= scale
         return out
 
-    def log_peak(self, parameters, y):
-        """Return the largest log-densities that an expert could give each row.
+    def log_peak(self, parameters: Floats, y: Floats) -> Floats:
+        """Return the log-densities of each row if an expert predicted it exactly.
 
         Parameters
         ----------
@@ -242,7 +266,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         shape = len(y), parameters.shape[-2], y.shape[1]
         return self.log_density(np.zeros(shape), parameters, y)
 
-    def logpdf(self, y, mean, parameters):
+    def logpdf(self, y: Floats, mean: Floats, parameters: Floats) -> Floats:
         """Return log-densities of y, joint over outputs.
 
         Parameters
@@ -258,7 +282,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return self.log_density(self.deviance(y, mean.copy()), parameters, y)
 
     @abstractmethod
-    def cdf(self, y, mean, parameters):
+    def cdf(self, y: Floats, mean: Floats, parameters: Floats) -> Floats:
         """Return the distribution functions of each output.
 
         Parameters
@@ -273,7 +297,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         """
 
     @abstractmethod
-    def ppf(self, q, mean, parameters):
+    def ppf(self, q: Floats, mean: Floats, parameters: Floats) -> Floats:
         """Return the quantiles of each output.
 
         Parameters
@@ -288,8 +312,8 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         ndarray of shape (n, K, m)
         """
 
-    def mode(self, mean, parameters):
-        """Return where the density is highest.
+    def mode(self, mean: Floats, parameters: Floats) -> Floats:
+        """Return the points of highest density.
 
         Parameters
         ----------
@@ -303,7 +327,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return mean
 
     @abstractmethod
-    def variance(self, mean, parameters):
+    def variance(self, mean: Floats, parameters: Floats) -> Floats:
         """Return the variances of y around the prediction.
 
         Parameters
@@ -317,7 +341,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
             Or one that broadcasts to it.
         """
 
-    def std(self, mean, parameters):
+    def std(self, mean: Floats, parameters: Floats) -> Floats:
         """Return the standard deviations of y around the prediction.
 
         Parameters
@@ -333,7 +357,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return np.sqrt(self.variance(mean, parameters))
 
     @abstractmethod
-    def sample(self, mean, parameters, rng):
+    def sample(self, mean: Floats, parameters: Floats, rng: Random) -> Floats:
         """Draw y once for each row.
 
         Parameters
@@ -347,7 +371,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         ndarray of shape (n, m)
         """
 
-    def count_parameters(self, parameters):
+    def count_parameters(self, parameters: Floats) -> int:
         """Return the number of free parameters.
 
         Parameters
@@ -358,11 +382,11 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         -------
         int
         """
-        return parameters.shape[1] if getattr(self, "shared", False) else parameters.size
+        return parameters.shape[1] if self.shared else parameters.size
 
 
-def pooled(sums, mass, shared):
-    """Return sums (K, ...) and masses (K, 1): those of all experts together where they share."""
+def pooled(sums: Floats, mass: Floats, shared: bool) -> tuple[Floats, Floats]:
+    """Return sums (K, ...) and masses (K, 1), added up over the experts where they share."""
     mass = mass[:, None]
     if not shared:
         return sums, mass

@@ -1,17 +1,20 @@
 """Poisson and gamma regressions with a log link, all K solved in one batch by Newton's method.
 
 Expert k maximises ``sum_i w_ik l(y_i, eta_ik)``, where eta is linear in the design and l is
-``y eta - exp(eta)`` or ``-eta - y exp(-eta)``: both concave. Every step is backtracked, so the
-value never falls.
+``y eta - exp(eta)`` or ``-eta - y exp(-eta)``. Both are concave. Every step is backtracked, so
+that the value never falls.
 """
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from ..._data.design import View
 from ..._data.numerics import column_dots, conjugate_gradient
 from ..._sklearn import take
+from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
 from .._batched import BatchedBank
 from .._linear_models import differs_only_in
 from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, damped, damping
@@ -22,26 +25,26 @@ _FIRST_STEPS = 3
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 
-#: A slope below this, relative to the weights, is lost in the rounding of the gain.
+#: A slope below this, relative to the weights, is smaller than the rounding error of the gain.
 _ROUNDING = 1e-15
 
-#: Precision of a direction where no Hessian is formed: relative residual, number of products.
+#: Precision of a direction where no Hessian is formed: relative residual and number of products.
 _CG_RTOL, _CG_ITERATIONS = 0.01, 50
 
 
-def is_glm(estimator, loss=None):
+def is_glm(estimator: Any, loss: str | None = None) -> bool:
     """Tell whether an estimator is one whose optimum this bank finds.
 
     Parameters
     ----------
     estimator : estimator
     loss : {"poisson", "gamma"}, optional
-        What it has to minimise; None for either.
+        Loss that it has to minimise; None for either.
     """
     own = LOSSES.get(type(estimator))
     if own is None or loss not in (None, own.name) or not differs_only_in(estimator, _FREE):
         return False
-    # Any other strength is multiplied by the sum of the weights: no penalty of the objective.
+    # A penalty would be multiplied by the sum of the weights, unlike penalties of the objective.
     return isinstance(estimator.alpha, Real) and estimator.alpha == 0
 
 
@@ -53,16 +56,16 @@ class GlmBank(BatchedBank):
     template : PoissonRegressor or GammaRegressor
     view : View of n rows
     target : Target
-        y as it is, one output.
+        y, not standardised, with one output.
     n_experts : int
     """
 
     @staticmethod
-    def solves(estimator, loss=None):
+    def solves(estimator: Any, loss: str | None = None) -> bool:
         """Tell whether the bank finds the optimum of an estimator, for this loss of the law."""
         return is_glm(estimator, loss)
 
-    def __init__(self, template, view, target, n_experts):
+    def __init__(self, template: Any, view: View, target: Target, n_experts: int) -> None:
         if target.values.shape[1] > 1:
             raise ValueError(
                 f"y must have one output, got {target.values.shape[1]}; for several, wrap the "
@@ -75,8 +78,10 @@ class GlmBank(BatchedBank):
         self.y = target.values / self.unit
         self.shape = (n_experts, view.design.shape[1])
 
-    def update(self, weights, state, alive, own_rows=False):
-        """Newton steps for every expert that is alive, from its last coefficients.
+    def update(
+        self, weights: Floats, state: GlmState | None, alive: Bools, own_rows: bool = False
+    ) -> GlmState:
+        """Return the state after Newton steps of the experts that are alive.
 
         Parameters
         ----------
@@ -84,7 +89,7 @@ class GlmBank(BatchedBank):
         state : GlmState or None
         alive : ndarray of shape (K,), bool
         own_rows : bool
-            Not looked at: to answer for all rows at once costs least.
+            Not used: evaluating all rows at once costs least.
 
         Returns
         -------
@@ -100,22 +105,22 @@ class GlmBank(BatchedBank):
         coef = np.where(alive[:, None], state.coef, old.coef)
         return GlmState(coef, np.where(alive, state.eta, old.eta), state.n_iter)
 
-    def _start(self, weights):
-        """Constants: each expert begins with the mean of its rows."""
+    def _start(self, weights: Floats) -> GlmState:
+        """Return the first state: each expert predicts the weighted mean of its rows."""
         mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
         mean = column_dots(weights, np.broadcast_to(self.y, weights.shape)) / mass
         coef = np.zeros(self.shape)
         coef[:, -1] = np.log(np.maximum(mean, DAMPING))
         return self._at(coef)
 
-    def _at(self, coef, n_iter=0):
-        """The state of coefficients, drawn in where they run beyond the limit."""
+    def _at(self, coef: Floats, n_iter: int = 0) -> GlmState:
+        """Return the state of coefficients, which are shrunk where means are beyond the limit."""
         eta = self.view.design.linear(coef)
         share = LARGEST_ETA / np.maximum(np.abs(eta).max(axis=0), LARGEST_ETA)
         return GlmState(coef * share[:, None], eta * share, n_iter)
 
-    def _step(self, weights, state):
-        """One backtracked Newton step for every expert."""
+    def _step(self, weights: Floats, state: GlmState) -> GlmState:
+        """Return the state after one backtracked Newton step of every expert."""
         gradient = self.view.design.cross(weights * self.loss.slope(self.y, state.eta))
         direction = self._direction(weights, state, gradient)
         slope = (gradient * direction).sum(axis=1)
@@ -126,13 +131,13 @@ class GlmBank(BatchedBank):
         eta = np.where(length > 0, self.view.design.linear(coef), state.eta)
         return GlmState(np.where(length[:, None] > 0, coef, state.coef), eta, state.n_iter + 1)
 
-    def _length(self, weights, eta, change, slope):
-        """The first of 1, 1/2, 1/4, ... that gains enough, for each expert; else zero."""
+    def _length(self, weights: Floats, eta: Floats, change: Floats, slope: Floats) -> Floats:
+        """Return step lengths (K,): the first of 1, 1/2, 1/4, ... that gains enough, or zero."""
         length, mass = np.where(slope > 0, 1.0, 0.0), weights.sum(axis=0)
         for halving in range(_MAX_HALVINGS):
             moved = change * length
             inside = np.abs(eta + moved).max(axis=0) <= LARGEST_ETA
-            # A change beyond this is not taken, and its exponential would overflow.
+            # A change beyond this is never accepted, and its exponential would overflow.
             np.clip(moved, -2 * LARGEST_ETA, 2 * LARGEST_ETA, out=moved)
             gain = column_dots(weights, self.loss.gain(self.y, eta, moved))
             enough = (gain >= _SUFFICIENT * length * slope) | (slope <= _ROUNDING * mass)
@@ -142,8 +147,8 @@ class GlmBank(BatchedBank):
             length[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
         return length
 
-    def _direction(self, weights, state, gradient):
-        """Newton's direction (K, p)."""
+    def _direction(self, weights: Floats, state: GlmState, gradient: Floats) -> Floats:
+        """Return Newton's direction (K, p)."""
         design = self.view.design
         curvature, mass = weights * self.loss.curvature(self.y, state.eta), weights.sum(axis=0)
         if design.has_grams:
@@ -156,43 +161,47 @@ class GlmBank(BatchedBank):
 
         return conjugate_gradient(product, gradient, rtol=_CG_RTOL, max_iter=_CG_ITERATIONS)
 
-    def predictions(self, state):
-        """Means (n, K, 1) on the training rows."""
+    def predictions(self, state: GlmState) -> Floats:
+        """Return means (n, K, 1) of the training rows."""
         return (np.exp(state.eta) * self.unit)[:, :, None]
 
-    def penalties(self, state):
-        """Nothing (K, 1): the experts are not penalised."""
+    def penalties(self, state: GlmState) -> Floats:
+        """Return zeros (K, 1): the experts are not penalised."""
         return np.zeros((self.shape[0], 1))
 
-    def pack(self, state):
-        """The coefficients as one vector."""
+    def pack(self, state: GlmState) -> Floats:
+        """Return the coefficients as one vector."""
         return state.coef.ravel()
 
-    def unpack(self, vector, like):
-        """The state of a vector of coefficients."""
+    def unpack(self, vector: Floats, like: GlmState) -> GlmState:
+        """Return the state of a vector of coefficients."""
         return self._at(vector.reshape(self.shape), like.n_iter)
 
-    def strip(self, state):
-        """The state without its (n, K) array."""
+    def strip(self, state: GlmState) -> tuple[Floats, int]:
+        """Return the coefficients and the number of steps."""
         return state.coef, state.n_iter
 
-    def restore(self, stripped):
-        """The state that `strip` made small."""
-        coef, n_iter = stripped
+    def restore(self, state: tuple[Floats, int]) -> GlmState:
+        """Return the state that `strip` was given."""
+        coef, n_iter = state
         return GlmState(coef, self.view.design.linear(coef), n_iter)
 
-    def sums_part(self, law):
+    def sums_part(self, law: Law) -> ExpertSums | None:
         """Return the experts as a part of sums over rows, under their own law."""
-        return GlmPart(self, law) if law.loss == self.loss.name and law.has_sums() else None
+        return (
+            GlmPart(self.shape, law, self.loss, self.unit)
+            if law.loss == self.loss.name and law.has_sums()
+            else None
+        )
 
-    def finish(self, state):
-        """Fitted scikit-learn estimators of a state, one per expert."""
+    def finish(self, state: GlmState) -> list[Any]:
+        """Return the fitted scikit-learn estimators, one per expert."""
         coef, intercept = self.view.design.to_raw(state.coef)
         intercept = intercept + np.log(self.unit)
         return [self._estimator(*pair, state.n_iter) for pair in zip(coef, intercept, strict=True)]
 
-    def _estimator(self, coef, intercept, n_iter):
-        # A fit to one row leaves behind all that `predict` needs besides coefficients.
+    def _estimator(self, coef: Floats, intercept: Floats, n_iter: int) -> Any:
+        # A fit to one row sets all private attributes that `predict` needs.
         expert = type(self.template)(alpha=0).fit(take(self.view.X, [0]), np.ones(1))
         expert.set_params(**clone(self.template).get_params())
         expert.coef_, expert.intercept_, expert.n_iter_ = coef, float(intercept), n_iter

@@ -1,85 +1,103 @@
 """Poisson and gamma losses on the log scale, and iterates of their coefficients."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
 
-#: Means on the training rows stay within this many powers of e of that of y: nothing overflows
-#: where an expert runs off on rows of others, or on zeros alone.
+from ...em._protocols import Floats
+
+#: Largest logarithm, in absolute value, of means in the training rows relative to the mean of y:
+#: nothing overflows where an expert diverges, in rows of others or where all its y are zero.
 LARGEST_ETA = 100.0
 
-#: Levenberg damping, relative to the curvature of a row of average y; and that of no row at all.
+#: Levenberg damping, relative to the curvature of a row of average y, and of an expert without
+#: rows.
 DAMPING = 1e-10
 _LEAST_CURVATURE = 1e-250
 
 
-class PoissonLoss:
+class LogLinkLoss(ABC):
+    """Log-likelihood of y as a function of the logarithm `eta` of the mean, without constants."""
+
+    name: str
+
+    @abstractmethod
+    def gain(self, y: Floats, eta: Floats, change: Floats) -> Floats:
+        """Return the gain of the log-likelihood where `eta` changes by `change`, (n, K)."""
+
+    @abstractmethod
+    def slope(self, y: Floats, eta: Floats) -> Floats:
+        """Return the derivative (n, K) by eta."""
+
+    @abstractmethod
+    def curvature(self, y: Any, eta: Any) -> Any:
+        """Return minus the second derivative, (n, K)."""
+
+
+class PoissonLoss(LogLinkLoss):
     """Poisson regression: ``y eta - exp(eta)``."""
 
-    name = "poisson"
+    name: str = "poisson"
 
-    def gain(self, y, eta, change):
-        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
+    def gain(self, y: Floats, eta: Floats, change: Floats) -> Floats:
         return y * change - np.exp(eta) * np.expm1(change)
 
-    def slope(self, y, eta):
-        """Derivative (n, K) by eta."""
+    def slope(self, y: Floats, eta: Floats) -> Floats:
         return y - np.exp(eta)
 
-    def curvature(self, y, eta):
-        """Minus the second derivative, (n, K)."""
+    def curvature(self, y: Any, eta: Any) -> Any:
         return np.exp(eta)
 
 
-class GammaLoss:
+class GammaLoss(LogLinkLoss):
     """Gamma regression: ``-eta - y exp(-eta)``."""
 
-    name = "gamma"
+    name: str = "gamma"
 
-    def gain(self, y, eta, change):
-        """What the log-likelihood gains where `eta` changes by `change`, (n, K)."""
+    def gain(self, y: Floats, eta: Floats, change: Floats) -> Floats:
         return -change - y * np.exp(-eta) * np.expm1(-change)
 
-    def slope(self, y, eta):
-        """Derivative (n, K) by eta."""
+    def slope(self, y: Floats, eta: Floats) -> Floats:
         return y * np.exp(-eta) - 1.0
 
-    def curvature(self, y, eta):
-        """Minus the second derivative, (n, K)."""
+    def curvature(self, y: Any, eta: Any) -> Any:
         return y * np.exp(-eta)
 
 
-LOSSES = {PoissonRegressor: PoissonLoss(), GammaRegressor: GammaLoss()}
+#: Losses by the estimators that minimise them.
+LOSSES: dict[type, LogLinkLoss] = {PoissonRegressor: PoissonLoss(), GammaRegressor: GammaLoss()}
 
 
 @dataclass(frozen=True)
 class GlmState:
-    """Coefficients, and the logarithms of the means that they stand for.
+    """Coefficients, and the logarithms of the means that they predict.
 
     Attributes
     ----------
     coef : ndarray of shape (K, p)
     eta : ndarray of shape (n, K)
-        Of y in units of its mean.
+        Logarithms of means of y in units of its mean; None without rows.
     n_iter : int
         Newton steps taken.
     """
 
-    coef: np.ndarray
-    eta: np.ndarray
+    coef: Floats
+    eta: Floats | None
     n_iter: int = 0
 
 
-def damping(mass):
-    """Levenberg damping (K, 1) of experts that have these sums of weights."""
+def damping(mass: Floats) -> Floats:
+    """Return the Levenberg damping (K, 1) of experts that have these sums (K,) of weights."""
     return np.maximum(DAMPING * mass, _LEAST_CURVATURE)[:, None]
 
 
-def damped(hessian, mass):
-    """Damp Hessians (K, p, p), in place, of experts that have these sums (K,) of weights."""
+def damped(hessian: Floats, mass: Floats) -> Floats:
+    """Return Hessians (K, p, p), damped in place, of experts with these sums (K,) of weights."""
     columns = np.arange(hessian.shape[1])
-    # Where means are huge, so is the curvature: dependent columns are told apart by their own.
+    # Where means are very large, so is the curvature: the damping is relative to it, too.
     diagonal = hessian[:, columns, columns]
     hessian[:, columns, columns] += damping(mass) + DAMPING * diagonal
     return hessian

@@ -2,23 +2,26 @@
 
 from dataclasses import replace
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.validation import validate_data
 
+from ..._data.design import View
 from ..._data.numerics import conjugate_gradient, invert_regular, solve_normal_equations
+from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
 from .._batched import BatchedBank
 from .._linear_models import differs_only_in
 from ._sums import LinearPart, LinearState
 
-#: From so many columns on, the products of all columns cost more than all else in an iteration:
-#: those of an earlier one serve as a preconditioner, for so many iterations.
+#: From this number of columns on, products of all columns take most of the time of an iteration.
+#: Those of an earlier iteration then serve as a preconditioner, for at most `_OLDEST` iterations.
 _MANY_COLUMNS = 24
 _OLDEST = 8
 
-#: Residual, relative to that before the step, and conjugate gradient steps it may take.
+#: Residual, relative to that before the step, and largest number of conjugate gradient steps.
 _STEP_RTOL = 0.01
 _STEPS = 4
 
@@ -27,7 +30,7 @@ _CG_RTOL = 1e-10
 _CG_ITERATIONS = 1000
 
 
-def is_linear(estimator):
+def is_linear(estimator: Any) -> bool:
     """Tell whether an estimator is one whose fit this bank reproduces."""
     if type(estimator) not in (LinearRegression, Ridge) or not differs_only_in(estimator, _FREE):
         return False
@@ -43,30 +46,34 @@ class LinearBank(BatchedBank):
     template : LinearRegression or Ridge
     view : View of n rows
     target : Target
-        y with its location and scale.
+        Standardised y.
     n_experts : int
     exact : bool
-        Whether every iteration solves to the end. A step that improves each output alone may
-        worsen several whose errors are correlated.
+        Whether every iteration solves the normal equations exactly. Steps that improve the
+        squares of each output alone may lower the likelihood of correlated outputs.
     """
 
     @staticmethod
-    def solves(estimator, loss=None):
+    def solves(estimator: Any, loss: str | None = None) -> bool:
         """Tell whether the bank reproduces the fit of an estimator, for this loss of the law."""
         return loss in (None, "squares") and is_linear(estimator)
 
     @classmethod
-    def of(cls, template, view, target, n_experts, law):
-        """Return the bank of `n_experts` clones of `template`, for an M-step under a law."""
+    def of(cls, template: Any, view: View, target: Target, n_experts: int, law: Law) -> Self:
+        """Return the bank of `n_experts` clones of `template`, under a law."""
         return cls(template, view, target, n_experts, exact=law.correlated)
 
-    def __init__(self, template, view, target, n_experts, exact=False):
+    def __init__(
+        self, template: Any, view: View, target: Target, n_experts: int, exact: bool = False
+    ) -> None:
         self.template, self.view, self.target, self.exact = template, view, target, exact
         self.shape = (n_experts, target.values.shape[1], view.design.shape[1])
         self.ridge = view.design.raw_ridge(getattr(template, "alpha", 0.0))
 
-    def update(self, weights, state, alive, own_rows=False):
-        """Weighted least squares for every expert that is alive.
+    def update(
+        self, weights: Floats, state: LinearState | None, alive: Bools, own_rows: bool = False
+    ) -> LinearState:
+        """Return weighted least squares fits of the experts that are alive.
 
         Parameters
         ----------
@@ -75,7 +82,7 @@ class LinearBank(BatchedBank):
         alive : ndarray of shape (K,), bool
             The others keep their coefficients.
         own_rows : bool
-            Not looked at: to answer for all rows at once costs least.
+            Not used: evaluating all rows at once costs least.
 
         Returns
         -------
@@ -92,8 +99,8 @@ class LinearBank(BatchedBank):
         coef = np.where(alive[:, None, None], new.coef, state.coef)
         return LinearState(coef)
 
-    def _solve(self, weights):
-        """Form the normal equations, and solve them."""
+    def _solve(self, weights: Floats) -> LinearState:
+        """Return the solution of the normal equations, which are formed."""
         grams, right = self.view.design.normal_equations(weights, self.target.values)
         columns = np.arange(self.shape[2])
         grams[:, columns, columns] += self.ridge
@@ -101,8 +108,8 @@ class LinearBank(BatchedBank):
         many = self.shape[2] >= _MANY_COLUMNS and not self.exact
         return LinearState(coef, invert_regular(grams) if many else None)
 
-    def _step(self, weights, state):
-        """Conjugate gradients from the last coefficients: they never raise the squares left."""
+    def _step(self, weights: Floats, state: LinearState) -> LinearState:
+        """Return the state after conjugate gradient steps, which never raise the squares."""
 
         def precondition(vector):
             images = np.matmul(vector.reshape(self.shape), state.inverse)
@@ -119,8 +126,11 @@ class LinearBank(BatchedBank):
         )
         return LinearState(coef.reshape(self.shape), state.inverse, state.age + 1)
 
-    def _products(self, weights):
-        """The normal equations without their matrices: products (K m, p), and right-hand sides."""
+    def _products(self, weights: Floats) -> tuple[Any, Floats]:
+        """Return the products of the normal equations with (K m, p) vectors, and right-hand sides.
+
+        The matrices of the equations are not formed.
+        """
         design, n_outputs = self.view.design, self.shape[1]
         right = [design.cross(weights * column[:, None]) for column in self.target.values.T]
         repeated = weights if n_outputs == 1 else np.repeat(weights, n_outputs, axis=1)
@@ -132,7 +142,7 @@ class LinearBank(BatchedBank):
 
         return product, np.stack(right, axis=1).reshape(-1, self.shape[2])
 
-    def _solve_iteratively(self, weights, state):
+    def _solve_iteratively(self, weights: Floats, state: LinearState | None) -> Floats:
         product, right = self._products(weights)
         solution = conjugate_gradient(
             product,
@@ -143,44 +153,46 @@ class LinearBank(BatchedBank):
         )
         return solution.reshape(self.shape)
 
-    def predictions(self, state):
-        """Predictions (n, K, m) on the training rows, in standardised units."""
+    def predictions(self, state: LinearState) -> Floats:
+        """Return predictions (n, K, m) for the training rows, standardised."""
         n_experts, n_outputs, p = self.shape
         flat = self.view.design.linear(state.coef.transpose(1, 0, 2).reshape(-1, p))
         return flat.T.reshape(n_outputs, n_experts, -1).transpose(2, 1, 0)
 
-    def penalties(self, state):
-        """``alpha * ||coef||^2`` (K, m), in squared standardised units."""
+    def penalties(self, state: LinearState) -> Floats:
+        """Return ``alpha * ||coef||^2``, (K, m), in squared standardised units."""
         return (self.ridge * state.coef * state.coef).sum(axis=2)
 
-    def penalty_products(self, state):
-        """``alpha`` × the products of the coefficients of all pairs of outputs, (K, m, m)."""
+    def penalty_products(self, state: LinearState) -> Floats:
+        """Return ``alpha`` × products of the coefficients of all pairs of outputs, (K, m, m)."""
         return self.ridge * state.coef @ state.coef.swapaxes(1, 2)
 
-    def pack(self, state):
-        """The coefficients as one vector."""
+    def pack(self, state: LinearState) -> Floats:
+        """Return the coefficients as one vector."""
         return state.coef.ravel()
 
-    def unpack(self, vector, like):
-        """The state of a vector of coefficients, with the curvature of another."""
+    def unpack(self, vector: Floats, like: LinearState) -> LinearState:
+        """Return the state of a vector of coefficients, with the curvature of another state."""
         return replace(like, coef=vector.reshape(self.shape))
 
-    def strip(self, state):
-        """The state without its curvature."""
+    def strip(self, state: LinearState) -> LinearState:
+        """Return the state without its curvature."""
         return LinearState(state.coef)
 
-    def sums_part(self, law):
+    def sums_part(self, law: Law) -> ExpertSums | None:
         """Return the experts as a part of sums over rows, under a law that has sums."""
-        return LinearPart(self, law) if law.loss == "squares" and law.has_sums() else None
+        return (
+            LinearPart(self.shape, self.ridge) if law.loss == "squares" and law.has_sums() else None
+        )
 
-    def finish(self, state):
-        """Fitted scikit-learn estimators of a state, one per expert."""
+    def finish(self, state: LinearState) -> list[Any]:
+        """Return the fitted scikit-learn estimators, one per expert."""
         coef, intercept = self.view.design.to_raw(state.coef)
         coef = coef * self.target.scale[:, None]
         intercept = intercept * self.target.scale + self.target.mean
         return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
 
-    def _estimator(self, coef, intercept):
+    def _estimator(self, coef: Floats, intercept: Floats) -> Any:
         expert = clone(self.template)
         validate_data(expert, self.view.X, skip_check_array=True)
         single = self.target.single

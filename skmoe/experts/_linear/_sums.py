@@ -1,11 +1,16 @@
-"""Linear-Gaussian experts, folded."""
+"""Linear-Gaussian experts as a part of sums over rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..._data.numerics import column_dots, solve_normal_equations
+from ...em._parts import BaseForm, ExactPart
+from ...em._protocols import Floats, Target
+from ...em._sums import Statistics, Sums
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
@@ -20,24 +25,24 @@ class LinearState:
     inverse : ndarray of shape (K, p, p) or None
         Inverses of the matrices of the normal equations.
     age : int
-        Iterations since they were formed.
+        Iterations since the inverses were formed.
     """
 
-    coef: np.ndarray
-    inverse: np.ndarray | None = None
+    coef: Floats
+    inverse: Floats | None = None
     age: int = 0
 
 
-class LinearForm:
-    """Form of coefficients (K, m, p) and dispersions (K, m).
+class LinearForm(BaseForm):
+    """Form of coefficients (K, m, p) and dispersions (K, m), with residuals e.
 
-    What is summed are r e, where e are residuals, and, further, r e² (K, m).
+    Its rows are r e, whose products with the design are summed; further sums are those of
+    r e² (K, m).
     """
 
-    needs_grams = True
-    n_pairs = 0
+    needs_grams: bool = True
 
-    def __init__(self, coef, dispersion):
+    def __init__(self, coef: Floats, dispersion: Floats) -> None:
         self.shape = coef.shape[:2]
         self.coef = coef.reshape(-1, coef.shape[2])
         self.n_first = len(self.coef)
@@ -45,21 +50,21 @@ class LinearForm:
         constant = 0.5 * self.shape[1] * _LOG_2PI
         self._log_height = -np.log(dispersion).sum(axis=1)[:, None] - constant
 
-    def make(self, size):
+    def make(self, size: int) -> None:
         """Make room for `size` rows."""
         self._scaled = np.empty((self.shape[0], size))
 
-    def zero_further(self):
-        """Sums of r e²."""
+    def zero_further(self) -> list[Floats]:
+        """Return zeros for the sums of r e²."""
         return [np.zeros(self.shape)]
 
-    def evaluate_forms(self, predictions, y):
-        """Turn predictions into residuals, in place."""
+    def evaluate_forms(self, predictions: Floats, y: Floats) -> None:
+        """Compute residuals of y (b, m), which overwrite predictions (K m, b)."""
         self._residual = predictions.reshape(*self.shape, -1)
         np.subtract(y.T, self._residual, out=self._residual)
 
-    def log_density(self, out):
-        """Fill in log-densities (K, b)."""
+    def log_density(self, out: Floats) -> None:
+        """Write log-densities (K, b) into `out`."""
         with np.errstate(over="ignore"):
             for j in range(self.shape[1]):
                 scaled = self._scaled if j else out
@@ -69,54 +74,55 @@ class LinearForm:
                     out += scaled
         np.subtract(self._log_height, out, out=out)
 
-    def add(self, resp, weights, first, further):
+    def add(
+        self, resp: Floats, weights: Floats | None, first: Floats, further: list[Floats]
+    ) -> None:
         """Write r e, output by output, and add r e²."""
-        parts = first.reshape(self.shape[1], *resp.shape)
-        for j, part in enumerate(parts):
-            np.multiply(resp, self._residual[:, j], out=part)
-            further[0][:, j] += column_dots(part.T, self._residual[:, j].T)
+        by_output = first.reshape(self.shape[1], *resp.shape)
+        for j, weighted in enumerate(by_output):
+            np.multiply(resp, self._residual[:, j], out=weighted)
+            further[0][:, j] += column_dots(weighted.T, self._residual[:, j].T)
 
 
-class LinearPart:
-    """M-step of linear experts: weighted least squares, on residuals.
+class LinearPart(ExactPart):
+    """M-step of linear experts from sums over rows; an iterate is coef (K, m, p).
+
+    It is weighted least squares of the residuals.
 
     Parameters
     ----------
-    bank : LinearBank
-    law : Gaussian
+    shape : tuple of int
+        (K, m, p).
+    ridge : ndarray of shape (p,)
+        Diagonal of the L2 penalty.
     """
 
-    #: Steps from responsibilities that a start is given.
-    first_steps = 1
+    def __init__(self, shape: tuple[int, int, int], ridge: Floats) -> None:
+        self.shape, self.ridge = shape, ridge
+        self.size = shape[2]
+        self.n_outputs: int | None = shape[1]
 
-    def __init__(self, bank, law):
-        self.shape, self.ridge = bank.shape, bank.ridge
-        self.size, self.n_outputs = bank.shape[2], bank.shape[1]
-
-    def zero(self):
-        """The iterate that knows nothing."""
+    def zero(self) -> Floats:
+        """Return zero coefficients."""
         return np.zeros(self.shape)
 
-    def form(self, coef, dispersion):
-        """Return what makes a `LinearForm`."""
-        return partial(LinearForm, coef, dispersion)
+    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], LinearForm]:
+        """Return a callable that makes a `LinearForm`."""
+        return partial(LinearForm, iterate, dispersion)
 
-    def state(self, coef):
-        """As the bank has it."""
-        return LinearState(coef)
+    def state(self, iterate: Floats) -> LinearState:
+        """Return the bank's state of coefficients."""
+        return LinearState(iterate)
 
-    def reading(self, experts, design, target):
-        """The iterate of fitted experts."""
+    def reading(self, experts: list[Any], design: Any, target: Target) -> Floats:
+        """Return the iterate of fitted experts."""
         coef = np.stack([np.atleast_2d(expert.coef_) for expert in experts])
         intercept = np.stack([np.atleast_1d(expert.intercept_) for expert in experts])
         coef, intercept = coef / target.scale[:, None], (intercept - target.mean) / target.scale
         return design.from_raw(coef, intercept)
 
-    def inverse(self, sums, statistics, dispersion):
-        """Nothing: the step is exact."""
-
-    def propose(self, old, sums, statistics, inverse):
-        """Return the best iterate."""
+    def propose(self, old: Floats, sums: Sums, statistics: Statistics, inverse: Any) -> Floats:
+        """Return the coefficients that maximise the experts' term."""
         columns = np.arange(len(self.ridge))
         grams = statistics.grams.copy()
         grams[:, columns, columns] += self.ridge
@@ -124,30 +130,22 @@ class LinearPart:
         change = solve_normal_equations(grams, right.transpose(0, 2, 1)).transpose(0, 2, 1)
         return old + change
 
-    def _cross(self, sums):
-        """Sums of r e z, (K, m, p)."""
+    def _cross(self, sums: Sums) -> Floats:
+        """Return the sums of r e z, (K, m, p)."""
         n_experts, n_outputs, p = self.shape
         return sums.first.reshape(n_outputs, n_experts, p).transpose(1, 0, 2)
 
-    def deviances(self, old, new, sums, statistics):
-        """Sums (K, m) of r e² of another iterate; exact as the change goes to zero."""
+    def deviances(self, old: Floats, new: Floats, sums: Sums, statistics: Statistics) -> Floats:
+        """Return the sums (K, m) of r e² under new coefficients; exact for a small change."""
         change = new - old
         squares = sums.further[0] - 2.0 * (change * self._cross(sums)).sum(axis=2)
         squares += (np.matmul(change, statistics.grams) * change).sum(axis=2)
         return np.maximum(squares, 0.0)
 
-    def predicted_gain(self, old, sums, inverse):
-        """No curvature is out of date where none is used."""
-        return 0.0
+    def pack(self, iterate: Floats) -> Floats:
+        """Return the iterate, which is an array."""
+        return iterate
 
-    def between(self, old, new, step):
-        """The best iterate: its step needs no shortening."""
-        return new
-
-    def pack(self, coef):
-        """The iterate as an array."""
-        return coef
-
-    def unpack(self, array):
-        """The iterate of an array."""
+    def unpack(self, array: Floats) -> Floats:
+        """Return the array, which is an iterate."""
         return array

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
+from ..._data.design import View
 from ...em import _multinomial
+from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
 from .._batched import BatchedBank
 from .._linear_models import differs_only_in, l2_strength
 from ._sums import LogisticPart
@@ -18,7 +21,7 @@ _SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")  # liblinear
 _FIRST_STEPS = 3
 
 
-def is_logistic(estimator):
+def is_logistic(estimator: Any) -> bool:
     """Tell whether an estimator is one whose optimum this bank finds."""
     return (
         type(estimator) is LogisticRegression
@@ -42,21 +45,27 @@ class LogisticBank(BatchedBank):
     """
 
     @staticmethod
-    def solves(estimator, loss=None):
+    def solves(estimator: Any, loss: str | None = None) -> bool:
         """Tell whether the bank finds the optimum of an estimator, for this loss of the law."""
         return loss in (None, "labels") and is_logistic(estimator)
 
-    def __init__(self, template, view, target, n_experts):
+    def __init__(self, template: Any, view: View, target: Target, n_experts: int) -> None:
         self.template, self.view, self.target = template, view, target
         n_classes = len(target.classes)
-        # Two classes: one coefficient vector w in scikit-learn, halves of it with opposite
-        # signs here, so that twice the strength is the same penalty.
+        # For two classes scikit-learn has one coefficient vector; here the classes have halves of
+        # it with opposite signs, so that twice the strength gives the same penalty.
         strength = l2_strength(template) * (2.0 if n_classes == 2 else 1.0)
         ridge = view.design.raw_ridge(strength)
         self.problem = _multinomial.Labels(view.design, ridge, target.codes, n_classes, n_experts)
 
-    def update(self, weights, state, alive, own_rows=False):
-        """Newton steps for every expert that is alive, from its last coefficients.
+    def update(
+        self,
+        weights: Floats,
+        state: _multinomial.Iterate | None,
+        alive: Bools,
+        own_rows: bool = False,
+    ) -> _multinomial.Iterate:
+        """Return the state after Newton steps of the experts that are alive.
 
         Parameters
         ----------
@@ -64,7 +73,7 @@ class LogisticBank(BatchedBank):
         state : Iterate or None
         alive : ndarray of shape (K,), bool
         own_rows : bool
-            Not looked at: to answer for all rows at once costs least.
+            Not used: evaluating all rows at once costs least.
 
         Returns
         -------
@@ -82,24 +91,24 @@ class LogisticBank(BatchedBank):
         coef = np.where(alive[:, None, None], state.coef, old.coef)
         return _multinomial.Iterate(coef, np.where(alive, state.log_proba, old.log_proba))
 
-    def predictions(self, state):
-        """Log-probabilities (n, K) of the row's own class."""
+    def predictions(self, state: _multinomial.Iterate) -> Floats:
+        """Return log-probabilities (n, K) of the row's own class."""
         return state.log_proba.copy(order="K")
 
-    def penalties(self, state):
-        """What each expert's penalty takes from the objective, (K,)."""
+    def penalties(self, state: _multinomial.Iterate) -> Floats:
+        """Return the penalty of each expert, (K,), in nats."""
         return _multinomial.penalties(state.coef, self.problem.ridge)
 
-    def sums_part(self, law):
+    def sums_part(self, law: Law) -> ExpertSums | None:
         """Return the experts as a part of sums over rows."""
-        return LogisticPart(self, law) if law.loss == "labels" and law.has_sums() else None
+        return LogisticPart(self.problem) if law.loss == "labels" and law.has_sums() else None
 
-    def finish(self, state):
-        """Fitted scikit-learn estimators of a state, one per expert."""
+    def finish(self, state: _multinomial.Iterate) -> list[Any]:
+        """Return the fitted scikit-learn estimators, one per expert."""
         coef, intercept = self.view.design.to_raw(state.coef)
         return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
 
-    def _estimator(self, coef, intercept):
+    def _estimator(self, coef: Floats, intercept: Floats) -> Any:
         expert = clone(self.template)
         validate_data(expert, self.view.X, skip_check_array=True)
         expert.classes_ = self.target.classes
@@ -109,19 +118,19 @@ class LogisticBank(BatchedBank):
         expert.n_iter_ = np.array([self.template.max_iter], dtype=np.int32)
         return expert
 
-    def pack(self, state):
-        """The coefficients as one vector."""
+    def pack(self, state: _multinomial.Iterate) -> Floats:
+        """Return the coefficients as one vector."""
         return state.coef.ravel()
 
-    def unpack(self, vector, like):
-        """The state of a vector of coefficients, with the curvature of another."""
+    def unpack(self, vector: Floats, like: _multinomial.Iterate) -> _multinomial.Iterate:
+        """Return the state of a vector of coefficients, with the curvature of another state."""
         state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
         return replace(state, curvature=like.curvature, age=like.age)
 
-    def strip(self, state):
-        """The state without its (n, K) arrays."""
+    def strip(self, state: _multinomial.Iterate) -> Floats:
+        """Return the coefficients alone."""
         return state.coef
 
-    def restore(self, coef):
-        """The state that `strip` made small."""
-        return _multinomial.start(self.problem, coef)
+    def restore(self, state: Floats) -> _multinomial.Iterate:
+        """Return the state of coefficients that `strip` has returned."""
+        return _multinomial.start(self.problem, state)

@@ -1,13 +1,16 @@
-"""What an expert says of the training rows: what EM believes of it.
+"""Cross-fitting: which predictions of experts EM uses for the training rows.
 
-An expert that can learn its rows by heart repeats them: the gate trusts it blindly, and its
-dispersion vanishes. Such an expert is asked about rows that it has not been fitted to.
+An expert that overfits reproduces y in the rows that it was fitted to: the gate then prefers it
+there, and its dispersion vanishes. For such an expert EM uses predictions for rows that it was
+not fitted to.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
@@ -16,11 +19,12 @@ from ..._data.pipelines import is_rigid, own_log_density, weight_parameter
 from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows
 from ..._errors import naming
 from ..._sklearn import take
-from ._schedule import Growing, Whole, schedule_of
+from ...em._protocols import Bools, Floats, Ints, Target
+from ._schedule import Schedule, Whole, schedule_of
 
 _WHOLE = Whole()
 
-#: Members from which on an ensemble is asked out of bag: with fewer, some rows are in all bags.
+#: Fewest members of an ensemble for predictions out of bag: with fewer, rows may be in all bags.
 _BAGS = 50
 
 
@@ -31,33 +35,33 @@ class FittedExpert:
     Attributes
     ----------
     estimator : estimator or None
-        Fitted to all its rows; None where that is left for the end.
+        Fitted to all its rows; None where this fit is left for the end.
     weights : ndarray of shape (n,) or None
-        What it was fitted with.
-    answer : ndarray of shape (n,) or (n, m)
-        What it says of the training rows.
+        Weights of the fit; None where the expert never has to be fitted again.
+    predictions : ndarray of shape (n,) or (n, m), or None
+        Predictions for the training rows; None where they are left out to be sent to a worker.
     missing : ndarray of shape (n,), bool, or None
-        Rows that it has not been asked about; None for no row.
+        Rows without predictions; None for no row.
     log_density : ndarray of shape (n,) or None
-        Of y, where the expert is a mixture that brings its own.
+        Log-density of y where the expert is itself a mixture.
     without : tuple of estimators
-        Fitted without each fold.
+        Estimators that are fitted without one fold each.
     stage : int
-        How often it has been fitted.
+        Number of fits so far.
     """
 
     estimator: BaseEstimator | None
-    weights: np.ndarray | None
-    answer: np.ndarray
-    missing: np.ndarray | None = None
-    log_density: np.ndarray | None = None
-    without: tuple = ()
+    weights: Floats | None
+    predictions: Floats | None
+    missing: Bools | None = None
+    log_density: Floats | None = None
+    without: tuple[Any, ...] = ()
     stage: int = 0
 
 
 @dataclass(frozen=True)
 class FitTask:
-    """An expert, and the rows it can be fitted to.
+    """An expert and the rows that it can be fitted to.
 
     Attributes
     ----------
@@ -67,7 +71,8 @@ class FitTask:
     X : array, sparse matrix or data frame of shape (n, d)
     target : Target or Labels
     offset : float
-        Where the resampling of an expert without sample weights begins.
+        Offset in [0, 1) of the systematic resampling that replaces sample weights for an
+        estimator that takes none.
     params : dict
         Further parameters of its ``fit``.
     """
@@ -75,12 +80,31 @@ class FitTask:
     name: str
     estimator: BaseEstimator
     X: Any
-    target: Any
+    target: Target
     offset: float
-    params: dict
+    params: dict[str, Any]
 
-    def fit(self, weights, rows=None, schedule=_WHOLE, previous=None, stage=1):
-        """Fit to `rows`, or to all, with weights (n,); go on from `previous` at this pace."""
+    def fit(
+        self,
+        weights: Floats,
+        rows: Ints | None = None,
+        schedule: Schedule = _WHOLE,
+        previous: Any = None,
+        stage: int = 1,
+    ) -> Any:
+        """Return the estimator fitted with weights (n,).
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n,)
+        rows : ndarray of int, optional
+            Rows of the fit; all by default.
+        schedule : Schedule
+            How much is fitted at this stage.
+        previous : estimator, optional
+            Fit of the last stage, to be continued where the schedule allows it.
+        stage : int
+        """
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator
         X, y, params = self.X, self.target.raw, self.params
@@ -92,7 +116,7 @@ class FitTask:
                 key: rows_of(value, rows, len(self.target.raw)) for key, value in params.items()
             }
         if not weights.any():
-            # Without rows of its own among these, it learns a little from all.
+            # Where none of these rows has weight, the expert is fitted to all of them.
             weights = np.ones_like(weights)
         with naming(f"expert {self.name!r}", "fit"):
             if _is_constant(self.estimator, codes, weights, self.offset):
@@ -101,59 +125,80 @@ class FitTask:
                 previous = None
             seen = y
             if previous is not None:
-                # Rows of negligible weight are left out, and a rare class may go with them.
+                # Rows of negligible weight are left out, and with them perhaps a rare class.
                 seen = y[fitted_rows(self.estimator, weights, self.offset)]
             estimator, fresh = schedule.prepare(self.estimator, previous, stage, seen)
             fit = fit_weighted if fresh else fit_further
             return fit(estimator, X, y, weights, offset=self.offset, params=params)
 
-    def evaluate(self, expert, fitted, rows=None):
-        """Ask a fitted estimator about `rows`, or all; return `expert` with the answers."""
+    def evaluate(self, expert: FittedExpert, fitted: Any, rows: Ints | None = None) -> FittedExpert:
+        """Return `expert` with predictions of a fitted estimator for `rows`, or for all rows."""
         X = self.X if rows is None else take(self.X, rows)
         with naming(f"expert {self.name!r}", "prediction"):
-            answer = self.target.read(fitted, X, rows)
+            found = self.target.read(fitted, X, rows)
             density = None
             if self.target.classes is None:
                 y = self.target.raw if rows is None else self.target.raw[rows]
                 density = own_log_density(fitted, X, y)
         if rows is None:
             density = None if density is None else density + self.target.log_scale
-            return replace(expert, answer=answer, log_density=density)
-        answers, densities = expert.answer.copy(), expert.log_density
-        answers[rows] = answer
+            return replace(expert, predictions=found, log_density=density)
+        predictions, densities = expert.predictions.copy(), expert.log_density
+        predictions[rows] = found
         if density is not None:
-            densities = np.zeros(len(answers)) if densities is None else densities.copy()
+            densities = np.zeros(len(predictions)) if densities is None else densities.copy()
             densities[rows] = density + self.target.log_scale
-        return replace(expert, answer=answers, log_density=densities)
+        return replace(expert, predictions=predictions, log_density=densities)
 
 
-def _is_constant(estimator, codes, weights, offset):
-    """Whether the expert's rows carry a single class: a constant then takes its place."""
+def _is_constant(estimator: Any, codes: Ints | None, weights: Floats, offset: float) -> bool:
+    """Return whether all rows of the fit have one class: a constant then replaces the expert."""
     if codes is None:
         return False
     seen = codes[fitted_rows(estimator, weights, offset)]
     return (seen == seen[0]).all()
 
 
-class InSample:
-    """The expert is asked about the rows that it was fitted to."""
+class Strategy(ABC):
+    """How an expert is fitted and evaluated in the training rows.
 
-    def is_over(self, task, expert):
-        """Whether an expert learns no more."""
+    Attributes
+    ----------
+    in_sample : bool
+        Whether the expert is evaluated in the rows that it was fitted to.
+    """
+
+    in_sample: bool = False
+
+    def is_over(self, task: FitTask, expert: FittedExpert) -> bool:
+        """Return whether an expert is complete, and is fitted no further."""
         return False
 
-    def fit(self, task, weights, own_rows, old):
-        """Return the expert, fitted and asked; runs in a worker.
+    @abstractmethod
+    def fit(
+        self, task: FitTask, weights: Floats, own_rows: bool, old: FittedExpert | None
+    ) -> FittedExpert:
+        """Return the expert, fitted and evaluated; runs in a worker.
 
         Parameters
         ----------
-        lesson : FitTask
+        task : FitTask
         weights : ndarray of shape (n,)
         own_rows : bool
-            Whether to ask it only about rows in which it has weight.
+            Whether the expert need be evaluated only in rows in which it has weight.
         old : FittedExpert or None
-            Of the last iteration.
+            The expert of the last iteration.
         """
+
+
+class InSample(Strategy):
+    """The expert is evaluated in the rows that it was fitted to."""
+
+    in_sample = True
+
+    def fit(
+        self, task: FitTask, weights: Floats, own_rows: bool, old: FittedExpert | None
+    ) -> FittedExpert:
         fitted = task.fit(weights)
         frozen = isinstance(fitted, FrozenEstimator)
         expert = FittedExpert(fitted, None if frozen else weights, task.target.blank)
@@ -166,26 +211,28 @@ class InSample:
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """The expert is fitted once without each fold, and asked about it.
+class OutOfFold(Strategy):
+    """The expert is fitted without each fold, and evaluated in that fold.
+
+    The fit to all rows is left for the end.
 
     Attributes
     ----------
     fold : ndarray of shape (n,), int
         Number of the fold of each row.
     once : bool
-        Whether it is fitted a single time, and so whole.
+        Whether it is fitted a single time, and therefore whole.
     """
 
-    fold: np.ndarray
+    fold: Ints
     once: bool
 
-    def is_over(self, task, expert):
-        """Whether an expert learns no more."""
+    def is_over(self, task: FitTask, expert: FittedExpert) -> bool:
         return self._schedule(task).is_over(expert.stage)
 
-    def fit(self, task, weights, own_rows, old):
-        """Return the expert as asked, its fit to all rows left for the end; runs in a worker."""
+    def fit(
+        self, task: FitTask, weights: Floats, own_rows: bool, old: FittedExpert | None
+    ) -> FittedExpert:
         stage, schedule, without = 1 if old is None else old.stage + 1, self._schedule(task), []
         expert = FittedExpert(None, weights, task.target.blank, stage=stage)
         for number in np.unique(self.fold):
@@ -193,61 +240,58 @@ class OutOfFold:
             last = None if old is None else old.without[len(without)]
             without.append(task.fit(weights, rows, schedule, last, stage))
             expert = task.evaluate(expert, without[-1], np.flatnonzero(self.fold == number))
-        goes_on = isinstance(schedule, Growing) and not schedule.is_over(stage)
-        return replace(expert, without=tuple(without) if goes_on else (None,) * len(without))
+        resumes = schedule.resumes and not schedule.is_over(stage)
+        return replace(expert, without=tuple(without) if resumes else (None,) * len(without))
 
-    def _schedule(self, task):
+    def _schedule(self, task: FitTask) -> Schedule:
         return _WHOLE if self.once else schedule_of(task.estimator)
 
 
-class OutOfBag:
-    """Each member of an ensemble is asked about the rows that it has not drawn."""
+class OutOfBag(Strategy):
+    """Each member of an ensemble is evaluated in the rows that it has not drawn."""
 
-    def is_over(self, task, expert):
-        """Whether an expert learns no more."""
-        return False
-
-    def fit(self, task, weights, own_rows, old):
-        """Return the expert, fitted and asked; runs in a worker."""
+    def fit(
+        self, task: FitTask, weights: Floats, own_rows: bool, old: FittedExpert | None
+    ) -> FittedExpert:
         bagged = clone(task.estimator).set_params(oob_score=True)
         fitted = replace(task, estimator=bagged).fit(weights)
         rows = fitted_rows(bagged, weights, task.offset)
         expert = FittedExpert(fitted, weights, task.target.blank)
         if isinstance(fitted, DummyClassifier) or len(rows) < 2:
             return task.evaluate(expert, fitted)
-        expert = task.evaluate(expert, _Bagged(fitted), rows)
+        expert = task.evaluate(expert, _OutOfBagPredictions(fitted), rows)
         others = np.setdiff1d(np.arange(len(weights)), rows)
         expert = task.evaluate(expert, fitted, others) if len(others) else expert
         if not task.estimator.oob_score:
-            _forget_bags(fitted)
+            _remove_oob_attributes(fitted)
         return expert
 
 
-class _Bagged:
-    """An ensemble whose answers about its training rows are out of bag."""
+class _OutOfBagPredictions:
+    """An ensemble that predicts its training rows out of bag."""
 
-    def __init__(self, ensemble):
+    def __init__(self, ensemble: Any) -> None:
         self._ensemble = ensemble
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._ensemble, name)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         return self._ensemble.oob_prediction_
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[Any]:
         return self._ensemble.oob_decision_function_
 
 
-def _forget_bags(fitted):
-    """Leave an ensemble as a fit without ``oob_score`` would have."""
+def _remove_oob_attributes(fitted: Any) -> None:
+    """Remove from an ensemble what a fit without ``oob_score`` would not have set."""
     fitted.set_params(oob_score=False)
     for name in ("oob_score_", "oob_prediction_", "oob_decision_function_"):
         vars(fitted).pop(name, None)
 
 
-def has_bags(estimator):
-    """Tell whether an ensemble answers for each training row without the members that drew it."""
+def has_bags(estimator: Any) -> bool:
+    """Tell whether an estimator is an ensemble that can predict its training rows out of bag."""
     params = estimator.get_params(deep=False)
     return (
         {"oob_score", "bootstrap", "n_estimators"} <= set(params)
@@ -257,8 +301,8 @@ def has_bags(estimator):
     )
 
 
-def rows_of(value, rows, n):
-    """Return the given rows of a fit parameter that has one entry a row; others as they are."""
+def rows_of(value: Any, rows: Ints, n: int) -> Any:
+    """Return some rows of a fit parameter that has one entry per row; any other unchanged."""
     if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
         return take(value, rows)
     return value
@@ -266,28 +310,28 @@ def rows_of(value, rows, n):
 
 @dataclass(frozen=True)
 class CrossFitting:
-    """Whether experts are asked about rows that they were fitted to.
+    """Chooses the strategy by which each expert is fitted and evaluated.
 
     Attributes
     ----------
     fold : ndarray of shape (n,), int, or None
-        None to ask all experts about their own rows.
+        Fold of each row; None to evaluate all experts in sample.
     spare_rigid : bool
-        Whether experts that cannot learn their rows by heart are asked about them all the same.
+        Whether experts that cannot overfit are evaluated in sample.
     once : bool
         Whether experts are fitted a single time.
     use_bags : bool
-        Whether ensembles that have bags are asked out of bag. Where weights are uneven, as those
-        of specialists are, rows of much weight are in nearly all bags.
+        Whether ensembles that have bags are evaluated out of bag. Where weights are uneven, as
+        for specialised experts, rows of large weight are in nearly all bags.
     """
 
-    fold: np.ndarray | None
+    fold: Ints | None
     spare_rigid: bool = False
     once: bool = False
     use_bags: bool = False
 
-    def strategy(self, estimator):
-        """Return how one expert is fitted and asked."""
+    def strategy(self, estimator: Any) -> Strategy:
+        """Return the strategy of one expert."""
         if self.fold is None or isinstance(estimator, FrozenEstimator):
             return InSample()
         if self.spare_rigid and is_rigid(estimator):

@@ -1,38 +1,40 @@
-"""The workers of one fit, and what they are given once."""
+"""The workers of one fit, and the entries that they share."""
 
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from threading import Lock
+from typing import Any
 
 from joblib import parallel_config
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import delayed
 
-#: How often jobs are handed out anew because a worker died with what they need.
+#: How often jobs are run again because a worker died that held the entries.
 _LOSSES = 5
 
-#: Entries that jobs have looked up in this process, by their key on the cluster.
-_KEPT = {}
-_LOOKING = Lock()
+#: Shared entries that jobs have loaded in this process, by their key on the cluster.
+_LOADED: dict[str, list[Any]] = {}
+_LOADING = Lock()
 
 
-class Pool:
-    """Workers of joblib: threads or processes of this machine, or those of a Dask cluster.
+class Workers:
+    """Workers of joblib: threads or processes of this machine, or workers of a Dask cluster.
 
     Parameters
     ----------
     parallel : joblib.Parallel
-        Open as long as the fit lasts.
+        Open during the fit.
     """
 
-    def __init__(self, parallel):
+    def __init__(self, parallel: Any) -> None:
         self._parallel = parallel
         # Only the backend of a cluster has a client. Other processes of this machine map large
-        # arrays into their memory, and threads have them.
+        # arrays into their memory, and threads use the same memory.
         self._client = getattr(get_active_backend()[0], "client", None)
-        self._shared = []
+        self._shared: list[SharedEntries] = []
 
-    def share(self, entries):
-        """Return a list of entries as jobs can look them up."""
+    def share(self, entries: list[Any]) -> "SharedEntries":
+        """Return entries that jobs can use, each by its number."""
         share = (
             SharedEntries(entries)
             if self._client is None
@@ -41,19 +43,25 @@ class Pool:
         self._shared.append(share)
         return share
 
-    def close(self):
-        """Let workers forget what they were given; jobs after that bring all they need."""
+    def close(self) -> None:
+        """Delete shared entries on the workers; later jobs are sent with their entries."""
         for share in self._shared:
             share.close()
 
-    def run(self, function, share, jobs):
+    def run(
+        self,
+        function: Callable[..., Any],
+        share: "SharedEntries",
+        jobs: dict[int, tuple[Any, ...]],
+    ) -> dict[int, Any]:
         """Run ``function(entry, *arguments)`` for each job.
 
         Parameters
         ----------
         function : callable
-            Of a module, so that it can be sent.
-        board : SharedEntries or ClusterEntries
+            Function of a module, so that it can be pickled.
+        share : SharedEntries
+            Entries that `share` has returned.
         jobs : dict of int to tuple
             The further arguments of each job, by the number of its entry.
 
@@ -61,42 +69,50 @@ class Pool:
         -------
         dict of int to result
         """
-        for losses in range(_LOSSES + 1):
+        for _ in range(_LOSSES):
             try:
-                results = self._parallel(share.calls(function, jobs))
-                return dict(zip(jobs, results, strict=True))
+                return self._results(function, share, jobs)
             except share.lost:
-                if losses == _LOSSES:
-                    raise
                 share.forget()
+        return self._results(function, share, jobs)
+
+    def _results(
+        self, function: Callable[..., Any], share: "SharedEntries", jobs: dict[int, tuple[Any, ...]]
+    ) -> dict[int, Any]:
+        results = self._parallel(share.calls(function, jobs))
+        return dict(zip(jobs, results, strict=True))
 
 
 class SharedEntries:
-    """Entries that jobs are handed.
+    """Entries that are sent with each job.
 
     Parameters
     ----------
     entries : list
     """
 
-    #: Errors after which the same jobs may go well.
-    lost = ()
+    #: Errors after which the same jobs may succeed.
+    lost: tuple[type[Exception], ...] = ()
 
-    def __init__(self, entries):
+    def __init__(self, entries: list[Any]) -> None:
         self.entries = entries
 
-    def close(self):
-        """Nothing: no worker keeps them."""
+    def close(self) -> None:
+        """Delete the entries on workers; no worker keeps these."""
 
-    def calls(self, function, jobs):
-        """Return calls of ``function(entry, *arguments)``, as joblib wants them."""
+    def forget(self) -> None:
+        """Delete the entries on workers, to send them again; no worker keeps these."""
+
+    def calls(self, function: Callable[..., Any], jobs: dict[int, tuple[Any, ...]]) -> list[Any]:
+        """Return the jobs as joblib's delayed calls of ``function(entry, *arguments)``."""
         return [delayed(function)(self.entries[k], *arguments) for k, arguments in jobs.items()]
 
 
 class ClusterEntries(SharedEntries):
-    """Entries that each worker of a cluster gets once, with its first job, and keeps.
+    """Entries that each worker of a cluster loads once, with its first job, and keeps.
 
-    Dask keeps data that no job waits for on one worker only, and would send them again and again.
+    Dask keeps data on one worker only while no job waits for them, and would send them again for
+    every job.
 
     Parameters
     ----------
@@ -104,42 +120,42 @@ class ClusterEntries(SharedEntries):
     client : distributed.Client
     """
 
-    #: A worker took data with it, or was gone before it could take them; old releases of joblib
-    #: take the first for a result, and trip over it. What an expert raises is another error,
-    #: that names it.
-    lost = (CancelledError, OSError, TypeError)
+    #: A worker died with data, or before they arrived. Old releases of joblib take the first error
+    #: for a result, which leads to a TypeError. Errors of experts have another type, and name the
+    #: expert.
+    lost: tuple[type[Exception], ...] = (CancelledError, OSError, TypeError)
 
-    def __init__(self, entries, client):
+    def __init__(self, entries: list[Any], client: Any) -> None:
         super().__init__(entries)
         self._client, self._future, self._is_open = client, None, True
 
-    def calls(self, function, jobs):
-        """Return calls of ``function(entry, *arguments)``, whose arguments are on their way."""
+    def calls(self, function: Callable[..., Any], jobs: dict[int, tuple[Any, ...]]) -> list[Any]:
+        """Return the jobs as joblib's delayed calls; their arguments are sent at once."""
         if not self._is_open:
             return super().calls(function, jobs)
         if self._future is None:
             self._future = self._sent(self.entries)
             self._client.publish_dataset(self._future, name=self._future.key)
-        # joblib would send them from a thread of its own, and wait for ever where that fails.
+        # joblib would send arguments from another thread, and would never return where that fails.
         sent = [self._sent(arguments) for arguments in jobs.values()]
         return [
-            delayed(_look_up)(
+            delayed(_run_job)(
                 self._future.key, k, given, _LocalOnly(self.entries[k], jobs[k]), function
             )
             for k, given in zip(jobs, sent, strict=True)
         ]
 
-    def _sent(self, value):
-        # Without `hash`, which a cluster that is asked by its own worker cannot bear.
+    def _sent(self, value: Any) -> Any:
+        # With `hash`, a call by one of the cluster's own workers would fail.
         return self._client.scatter([value], hash=False)[0]
 
-    def close(self):
-        """Send the entries no more, but with each job."""
+    def close(self) -> None:
+        """Delete the entries on workers; from now on they are sent with each job."""
         self.forget()
         self._is_open = False
 
-    def forget(self):
-        """Let workers forget the entries; they are sent anew when they are needed again."""
+    def forget(self) -> None:
+        """Delete the entries on workers; they are sent again with the next jobs."""
         if self._future is not None:
             self._client.unpublish_dataset(self._future.key)
             self._client.run(_forget, self._future.key, on_error="ignore")
@@ -147,40 +163,46 @@ class ClusterEntries(SharedEntries):
 
 
 class _LocalOnly:
-    """What stays where it is: nothing of it is sent."""
+    """Objects that are not pickled: empty in another process."""
 
-    def __init__(self, *kept):
+    def __init__(self, *kept: Any) -> None:
         self.kept = kept
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _LocalOnly, ()
 
 
-def _look_up(key, k, arguments, here, function):
-    """Run a job: on a worker, or here, where joblib finds a single worker not worth the way."""
-    if here.kept:
-        entry, arguments = here.kept
+def _run_job(
+    key: str,
+    k: int,
+    arguments: tuple[Any, ...],
+    local: _LocalOnly,
+    function: Callable[..., Any],
+) -> Any:
+    """Run a job on a worker, or in this process, where joblib runs the jobs of a single worker."""
+    if local.kept:
+        entry, arguments = local.kept
     else:
         entry = _entries(key)[k]
-    # Threads of an ensemble's own would add its members up in another order every time.
+    # With several threads, an ensemble would add up its members in a different order each time.
     with parallel_config(backend="threading", n_jobs=1):
         return function(entry, *arguments)
 
 
-def _entries(key):
-    """The entries of a key, from another worker when they are first asked for."""
+def _entries(key: str) -> list[Any]:
+    """Return the entries of a key, which the first call loads from another worker."""
     from dask.distributed import get_client, get_worker
 
-    with _LOOKING:
-        if key not in _KEPT:
+    with _LOADING:
+        if key not in _LOADED:
             try:
-                # A client sends what its own worker has, too.
+                # A client would copy even the data of its own worker.
                 found = get_worker().data.get(key)
-                _KEPT[key] = found or get_client().get_dataset(key).result()
+                _LOADED[key] = found or get_client().get_dataset(key).result()
             except (CancelledError, KeyError) as error:
                 raise ConnectionError("the worker that had the training rows is gone") from error
-        return _KEPT[key]
+        return _LOADED[key]
 
 
-def _forget(key):
-    _KEPT.pop(key, None)
+def _forget(key: str) -> None:
+    _LOADED.pop(key, None)

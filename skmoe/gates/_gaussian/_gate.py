@@ -1,9 +1,10 @@
-"""The Gaussian gate: experts are told apart by where their rows lie."""
+"""The Gaussian gate: a Gaussian density of x for each expert."""
 
-from dataclasses import dataclass
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -12,28 +13,21 @@ from ..._data.design import View
 from ..._data.numerics import blocks, log_softmax
 from ..._data.sparse import row_blocks
 from ..._sklearn import FLOATS, Interval, StrOptions
-from ...em._protocols import GateTrainer
+from ...em._protocols import Floats, GateSums, GateTrainer, Ints, State
 from .._targets import GateMixin, check_targets
-from ._covariance import (
-    COVARIANCES,
-    DenseRows,
-    SingularCovarianceError,
-    SparseRows,
-    as_rows,
-    means_of,
-)
-from ._sums import GaussianPart
+from ._covariance import COVARIANCES, Covariance, Rows, SingularCovarianceError
+from ._rows import DenseRows, SparseRows, as_rows, weighted_sums_of
+from ._sums import Densities, GaussianPart
 
-#: An expert with less than this share of all rows keeps its last mean and covariance.
+#: An expert with less than this share of the total weight keeps its last mean and covariance.
 _MASS_FLOOR = 1e-8
 
-#: Rows farther away than this many standard deviations count as that far: their squares
-#: then do not overflow.
+#: Rows are cut off at this many standard deviations, so that their squares do not overflow.
 _FARTHEST = 1e100
 
 
 class GaussianGate(GateMixin, BaseEstimator):
-    r"""Gaussian densities of x, one an expert: the gate of Xu, Jordan and Hinton (1995).
+    r"""Gaussian densities of x, one per expert: the gate of Xu, Jordan and Hinton (1995).
 
     .. math:: g_k(x) = a_k N(x \mid m_k, S_k) / \sum_l a_l N(x \mid m_l, S_l)
 
@@ -44,28 +38,29 @@ class GaussianGate(GateMixin, BaseEstimator):
         + \tfrac12 \mathrm{tr}\, S_k^{-1} (S_0 + (m_k - m_0)(m_k - m_0)^\top) \}
 
     where :math:`m_0` are the weighted means of all rows and :math:`S_0` is the
-    diagonal matrix of their weighted variances: but for a constant, the
-    log-likelihood of :math:`\gamma` further rows of every expert that spread like
-    all rows. Neither scale nor shift of X matters, and columns that do not vary
-    are left out.
+    diagonal matrix of their weighted variances. Up to a constant, -P is the
+    log-likelihood of :math:`\gamma` further rows of every expert with the means and
+    variances of all rows. Neither scale nor shift of X matters. Columns that do not
+    vary are left out.
 
     In a mixture, EM maximises the joint likelihood of x and y, as Xu, Jordan and
-    Hinton do: responsibilities stay what they are, and every M-step has a closed
-    form. For this gate ``lower_bound_`` is therefore the penalised joint
-    log-likelihood, :math:`\sum_i w_i \log \sum_k a_k N(x_i \mid m_k, S_k)
+    Hinton do. Responsibilities have the same formula as for other gates, and every
+    M-step has a closed form. For this gate ``lower_bound_`` is therefore the penalised
+    joint log-likelihood, :math:`\sum_i w_i \log \sum_k a_k N(x_i \mid m_k, S_k)
     p_k(y_i \mid x_i)` less the penalties, per unit of weight, where x has the units
-    of X and columns left out do not count. It does not compare with that of other
-    gates; ``score_samples``, the log-likelihood of y given x, does.
+    of X and columns left out do not count. It cannot be compared with the
+    ``lower_bound_`` of other gates. ``score_samples``, the log-likelihood of y given
+    x, can.
 
     Parameters
     ----------
     covariance : {"full", "tied", "diag"}, default="full"
-        A covariance of its own for each expert; one for all, with which the gate
-        is a softmax of linear functions of x; or independent columns within each
-        expert, for many columns.
+        "full" is one covariance matrix for each expert. "tied" is one matrix for
+        all experts; the gate is then a softmax of linear functions of x. With
+        "diag" the columns are independent within each expert, for many columns.
     prior : float, default=1.0
-        Further rows of each expert, as above. Zero is plain maximum likelihood,
-        which is not bounded: an expert with too few rows is an error then.
+        Number :math:`\gamma` of further rows of each expert. Zero is plain maximum
+        likelihood, which is not bounded: an expert with too few rows is then an error.
 
     Attributes
     ----------
@@ -78,13 +73,13 @@ class GaussianGate(GateMixin, BaseEstimator):
         (n_features, n_features) for "tied", and the variances, of shape
         (n_experts, n_features), for "diag". Zero for columns that do not vary.
     penalty_ : float
-        What the prior takes from the objective.
+        The penalty P, which is subtracted from the objective.
     n_parameters_ : int
         Number of free parameters.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names that are strings.
+        Names of the columns; only if X has names that are strings.
 
     References
     ----------
@@ -104,32 +99,45 @@ class GaussianGate(GateMixin, BaseEstimator):
            [0.047, 0.953]])
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "covariance": [StrOptions(set(COVARIANCES))],
         "prior": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, covariance="full", *, prior=1.0):
+    covariance: str
+    prior: float
+    weights_: Floats
+    means_: Floats
+    covariances_: Floats
+    penalty_: float
+    _kind: str
+    _columns: Ints
+    _center: Floats
+    _scale: Floats
+    _means: Floats
+    _whiteners: Floats
+
+    def __init__(self, covariance: str = "full", *, prior: float = 1.0) -> None:
         self.covariance = covariance
         self.prior = prior
 
-    def __sklearn_tags__(self):
-        """Sparse X is welcome."""
+    def __sklearn_tags__(self) -> Any:
+        """X may be sparse."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X, targets, sample_weight=None):
+    def fit(self, X: Any, targets: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the densities.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
-            Sparse X stays sparse with ``covariance="diag"``; otherwise it is made
-            dense a block of rows at a time.
+            Sparse X stays sparse with ``covariance="diag"``; otherwise blocks of
+            rows are made dense, one at a time.
         targets : array-like of shape (n, n_experts)
-            Rows sum to one. An expert without any gets the mean and the variances
-            of all rows.
+            Rows sum to one. An expert whose targets are all zero gets the mean and
+            the variances of all rows.
         sample_weight : array-like of shape (n,), optional
 
         Returns
@@ -151,13 +159,13 @@ class GaussianGate(GateMixin, BaseEstimator):
         return trainer.write(self, trainer.update(targets * weights[:, None], None))
 
     @property
-    def n_parameters_(self):
+    def n_parameters_(self) -> int:
         """Number of free parameters; columns that do not vary have none."""
         check_is_fitted(self)
         n_experts, d = self._means.shape
         return n_experts - 1 + n_experts * d + COVARIANCES[self._kind]().count(n_experts, d)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> Floats:
         """Log-probabilities of the experts.
 
         Parameters
@@ -179,8 +187,8 @@ class GaussianGate(GateMixin, BaseEstimator):
         out += np.log(self.weights_) - 0.5 * covariance.log_determinants(self._whiteners)
         return log_softmax(out)
 
-    def has_sums(self):
-        """Tell whether EM needs only sums over rows of this gate.
+    def has_sums(self) -> bool:
+        """Tell whether EM can train the gate from sums over rows.
 
         Returns
         -------
@@ -188,8 +196,8 @@ class GaussianGate(GateMixin, BaseEstimator):
         """
         return type(self) is GaussianGate
 
-    def em_trainer(self, view, weights, n_experts):
-        """Return what EM trains step by step in place of calling ``fit``.
+    def em_trainer(self, view: View, weights: Floats, n_experts: int) -> GateTrainer:
+        """Return the trainer of the gate, which EM updates instead of calling ``fit``.
 
         Parameters
         ----------
@@ -205,32 +213,20 @@ class GaussianGate(GateMixin, BaseEstimator):
         return GaussianTrainer(self, view)
 
 
-@dataclass(frozen=True)
-class Densities:
-    """Parameters of all experts, in standardised units.
+class GaussianTrainer(GateTrainer):
+    """Trainer of the joint model of expert and x, in closed form; a state is `Densities`.
 
-    Attributes
+    Parameters
     ----------
-    weights : ndarray of shape (K,)
-    means : ndarray of shape (K, d)
-    covariance, whiteners : ndarray
-        As `_covariance` has them.
+    gate : GaussianGate
+    view : View of n rows
     """
 
-    weights: np.ndarray
-    means: np.ndarray
-    covariance: np.ndarray
-    whiteners: np.ndarray
+    cheap: bool = True
 
-
-class GaussianTrainer(GateTrainer):
-    """Closed-form M-steps of the joint model of expert and x; states are immutable."""
-
-    cheap = True
-
-    def __init__(self, gate, view):
+    def __init__(self, gate: GaussianGate, view: View) -> None:
         self.gate, self.view = gate, view
-        self.covariance = COVARIANCES[gate.covariance]()
+        self.covariance: Covariance = COVARIANCES[gate.covariance]()
         design = view.design
         self.columns, self.center, self.scale = design.varying, design.location, design.scale
         kept = np.flatnonzero(self.columns)
@@ -240,19 +236,25 @@ class GaussianTrainer(GateTrainer):
         else:
             self.rows = DenseRows(_take_columns(design.matrix, kept))
 
-    def update(self, masses, state, weights=None):
-        """Return the next state, the best for (n, K) responsibilities × weights.
+    def update(
+        self, masses: Floats, state: State | None, weights: Floats | None = None
+    ) -> Densities:
+        """Return the state that maximises the term of (n, K) responsibilities × weights.
 
-        `weights` are the sums of the rows of `masses`, and not needed.
+        `weights` are the row sums of `masses`, and are not needed.
         """
         mass = masses.sum(axis=0)
-        shares, seen, means = self.located(means_of(self.rows, masses, mass), mass, state)
+        shares, seen, means = self.weights_and_means(
+            weighted_sums_of(self.rows, masses, mass), mass, state
+        )
         prior = float(self.gate.prior)
         estimate = self.covariance.estimate(self.rows, masses, means, prior, seen)
         return self._densities(shares, means, estimate, state)
 
-    def located(self, sums, mass, state):
-        """Return shares (K,), masses with those of the prior (K,), and means (K, d).
+    def weights_and_means(
+        self, sums: Floats, mass: Floats, state: Densities | None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return shares (K,), masses including the prior's (K,), and means (K, d).
 
         Parameters
         ----------
@@ -260,10 +262,10 @@ class GaussianTrainer(GateTrainer):
             Weighted sums of the standardised rows.
         mass : ndarray of shape (K,)
         state : Densities or None
-            What experts without rows keep.
+            Experts without rows keep its means.
         """
         seen = mass + float(self.gate.prior)
-        # An expert without any mass keeps a probability that has a logarithm.
+        # The probability of an expert without mass stays positive: its logarithm is finite.
         shares = np.maximum(seen / seen.sum(), np.finfo(float).tiny)
         alive = shares > _MASS_FLOOR
         seen = np.where(alive, seen, _MASS_FLOOR * seen.sum())
@@ -271,17 +273,21 @@ class GaussianTrainer(GateTrainer):
         means[~alive] = 0.0 if state is None else state.means[~alive]
         return shares, seen, means
 
-    def spread(self, shares, seen, means, scatter, state):
-        """Return the state of what `located` found, and of sums of squares about these means."""
+    def with_scatter(
+        self, shares: Floats, seen: Floats, means: Floats, scatter: Floats, state: Densities | None
+    ) -> Densities:
+        """Return the state of `weights_and_means`, given sums of squares about these means."""
         estimate = self.covariance.of_scatter(scatter, means, float(self.gate.prior), seen)
         return self._densities(shares, means, estimate, state)
 
-    def _densities(self, shares, means, estimate, state):
+    def _densities(
+        self, shares: Floats, means: Floats, estimate: Floats, state: Densities | None
+    ) -> Densities:
         alive = shares > _MASS_FLOOR
         estimate = self.covariance.keep(estimate, alive, state and state.covariance)
         return Densities(shares, means, estimate, self._whiten(estimate))
 
-    def _whiten(self, estimate):
+    def _whiten(self, estimate: Floats) -> Floats:
         try:
             return self.covariance.whiten(estimate)
         except SingularCovarianceError:
@@ -292,33 +298,33 @@ class GaussianTrainer(GateTrainer):
                 "('diag' needs the fewest rows), or use fewer experts or columns"
             ) from None
 
-    def log_proba(self, state):
-        """Joint log-densities (n, K) of expert and x on the training rows, in the units of X.
+    def log_proba(self, state: State) -> Floats:
+        """Return joint log-densities (n, K) of expert and x in the training rows.
 
-        They are not normalised over the experts: what EM climbs is the likelihood
-        of x and y.
+        They are in the units of X, and not normalised over the experts: EM maximises the
+        joint likelihood of x and y.
         """
         out = self.covariance.distances(self.rows, state.means, state.whiteners)
         out *= -0.5
-        out += self.heights(state)
+        out += self.log_heights(state)
         return out
 
-    def heights(self, state):
-        """Joint log-densities (K,) of each expert and its mean, in the units of X."""
+    def log_heights(self, state: Densities) -> Floats:
+        """Return joint log-densities (K,) of each expert at its mean, in the units of X."""
         heights = np.log(state.weights) - 0.5 * self.covariance.log_determinants(state.whiteners)
         constant = 0.5 * np.log(2.0 * np.pi) + np.log(self.scale[self.columns])
         return heights - constant.sum()
 
-    def even(self, n_experts):
-        """The state of experts that are all as all rows."""
+    def common_state(self, n_experts: int) -> Densities:
+        """Return the state in which every expert has the mean and covariance of all rows."""
         means = np.zeros((n_experts, self.columns.sum()))
         covariance = self.covariance.of_all(*means.shape)
         shares = np.full(n_experts, 1.0 / n_experts)
         return Densities(shares, means, covariance, self._whiten(covariance))
 
-    def reading(self, gate):
-        """The state of a fitted gate, which may have left out more columns."""
-        state, columns = self.even(len(gate.weights_)), np.flatnonzero(self.columns)
+    def reading(self, gate: GaussianGate) -> Densities:
+        """Return the state of a fitted gate, which may have left out more columns."""
+        state, columns = self.common_state(len(gate.weights_)), np.flatnonzero(self.columns)
         kept = np.searchsorted(columns, gate._columns)
         scale = self.scale[gate._columns]
         state.means[:, kept] = gate._means * (gate._scale / scale)
@@ -329,26 +335,26 @@ class GaussianTrainer(GateTrainer):
         whiteners = self._whiten(state.covariance)
         return Densities(gate.weights_, state.means, state.covariance, whiteners)
 
-    def penalty(self, state):
-        """What the prior takes from the objective."""
+    def penalty(self, state: State) -> float:
+        """Return the penalty P of the prior."""
         origin = as_rows(np.zeros((1, state.means.shape[1])), 0.0)
         terms = self.covariance.distances(origin, state.means, state.whiteners)[0]
         terms += self.covariance.traces(state.whiteners)
         terms += self.covariance.log_determinants(state.whiteners)
         return float(self.gate.prior * (0.5 * terms - np.log(state.weights)).sum())
 
-    def sums_part(self, n_experts):
+    def sums_part(self, n_experts: int) -> GateSums | None:
         """Return the gate as a part of sums over rows."""
         return GaussianPart(self, n_experts)
 
-    def finish(self, state):
-        """The fitted gate of a state."""
+    def finish(self, state: State) -> Any:
+        """Return the fitted gate of a state."""
         gate = type(self.gate)(**self.gate.get_params())
         validate_data(gate, self.view.X, skip_check_array=True)
         return self.write(gate, state)
 
-    def write(self, gate, state):
-        """Give `gate` the fitted attributes of a state."""
+    def write(self, gate: GaussianGate, state: Densities) -> GaussianGate:
+        """Set the fitted attributes of `gate` to those of a state."""
         gate.weights_ = state.weights
         gate.penalty_ = self.penalty(state)
         gate.means_ = np.tile(self.center, (len(state.weights), 1))
@@ -359,9 +365,9 @@ class GaussianTrainer(GateTrainer):
         gate._means, gate._whiteners = state.means, state.whiteners
         return gate
 
-    def _covariances(self, state):
-        """The covariances in the units of X, with zeros where columns do not vary."""
-        # Squares of very large or small units are out of range; predictions do not use them.
+    def _covariances(self, state: Densities) -> Floats:
+        """Return the covariances in the units of X, with zeros for columns that do not vary."""
+        # Squares of very large or small scales overflow; predictions do not use them.
         with np.errstate(over="ignore"):
             raw = self.covariance.rescaled(state.covariance, self.scale[self.columns])
         out = np.zeros(raw.shape[:1] + (len(self.columns),) * (raw.ndim - 1))
@@ -369,15 +375,15 @@ class GaussianTrainer(GateTrainer):
         return self.covariance.public(out)
 
 
-def _take_columns(matrix, kept):
-    """Columns of a design, without a copy where they are all but its last."""
+def _take_columns(matrix: Floats, kept: Ints) -> Floats:
+    """Return columns of a design; without a copy where they are all but the last."""
     if len(kept) == matrix.shape[1] - 1:
         return matrix[:, :-1]
     return np.asfortranarray(matrix[:, kept])
 
 
-def _standardised(X, columns, center, scale):
-    """Return rows of X, in its own units, as standardised rows."""
+def _standardised(X: Any, columns: Ints, center: Floats, scale: Floats) -> Rows:
+    """Return rows of X, which has its own units, as standardised rows."""
     with np.errstate(over="ignore"):
         if sparse.issparse(X):
             scaled = sparse.csr_matrix(X[:, columns] @ sparse.diags(1.0 / scale))

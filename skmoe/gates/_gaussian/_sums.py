@@ -1,17 +1,42 @@
-"""The Gaussian gate, folded: the joint model of expert and x."""
+"""The Gaussian gate as a part of sums over rows: the joint model of expert and x."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..._data.numerics import log_softmax
+from ...em._parts import BaseForm, ExactPart
+from ...em._protocols import Floats
+from ...em._sums import Statistics, Sums
 
 
-class GaussianForm:
-    """Form of Gaussian densities: u = W (z - m), with precisions W'W, has the identity covariance.
+@dataclass(frozen=True)
+class Densities:
+    """Parameters of the densities of all experts, for standardised rows.
 
-    What is summed, further, are r u (K, q) and r u u' (K, q, q), or r u² (K, q) for independent
-    columns: sums about the last means, whose digits are not lost where an expert lies far out.
+    Attributes
+    ----------
+    weights : ndarray of shape (K,)
+    means : ndarray of shape (K, d)
+    covariance, whiteners : ndarray
+        In the shapes of `_covariance`.
+    """
+
+    weights: Floats
+    means: Floats
+    covariance: Floats
+    whiteners: Floats
+
+
+class GaussianForm(BaseForm):
+    """Form of Gaussian densities with precisions W'W.
+
+    The covariance of u = W (z - m) is the identity. Further sums are those of r u (K, q) and of
+    r u u' (K, q, q), or r u² (K, q) for independent columns. They are sums about the last means,
+    so that no digits are lost where an expert is far from the origin.
 
     Parameters
     ----------
@@ -22,37 +47,33 @@ class GaussianForm:
         Whether columns are independent.
     """
 
-    needs_grams = False
-    n_first = n_pairs = 0
-
-    def __init__(self, coef, heights, diagonal):
+    def __init__(self, coef: Floats, heights: Floats, diagonal: bool) -> None:
         self.shape, self.n_experts, self.diagonal = coef.shape[:2], len(coef), diagonal
         self.coef = coef.reshape(-1, coef.shape[2])
         self._heights = heights[:, None]
 
-    def make(self, size):
-        """Nothing is needed."""
-
-    def zero_further(self):
-        """Sums of r u, and of r u u' or r u²."""
+    def zero_further(self) -> list[Floats]:
+        """Return zeros for the sums of r u, and of r u u' or r u²."""
         width = self.shape if self.diagonal else (*self.shape, self.shape[1])
         return [np.zeros(self.shape), np.zeros(width)]
 
-    def evaluate_forms(self, white):
-        """Return log-densities (K, b) of expert and row."""
-        self._white = white.reshape(*self.shape, white.shape[1])
+    def evaluate_forms(self, logits: Floats) -> Floats:
+        """Return log-densities (K, b) of expert and row, given u (K q, b)."""
+        self._white = logits.reshape(*self.shape, logits.shape[1])
         with np.errstate(over="ignore"):
             squares = np.einsum("kqb,kqb->kb", self._white, self._white)
         self._joint = self._heights - 0.5 * squares
         return self._joint
 
-    def entropy(self):
-        """Entropies (b,) of the probabilities, in nats."""
+    def entropy(self) -> Floats:
+        """Return the entropies (b,) of the probabilities, in nats."""
         log_proba = log_softmax(self._joint.copy().T)
         return -(np.exp(log_proba) * log_proba).sum(axis=1)
 
-    def add(self, resp, weights, first, further):
-        """Add r u and r u u'."""
+    def add(
+        self, resp: Floats, weights: Floats | None, first: Floats, further: list[Floats]
+    ) -> None:
+        """Add r u, and r u u' or r u²."""
         for k, (white, r) in enumerate(zip(self._white, resp, strict=True)):
             scaled = white * r
             further[0][k] += scaled.sum(axis=1)
@@ -62,8 +83,8 @@ class GaussianForm:
                 further[1][k] += scaled @ white.T
 
 
-class GaussianPart:
-    """M-step of a Gaussian gate, in closed form; an iterate is `Densities`.
+class GaussianPart(ExactPart):
+    """M-step of a Gaussian gate from sums over rows, in closed form; an iterate is `Densities`.
 
     Parameters
     ----------
@@ -71,72 +92,51 @@ class GaussianPart:
     n_experts : int
     """
 
-    def __init__(self, trainer, n_experts):
+    def __init__(self, trainer: Any, n_experts: int) -> None:
         self.trainer = trainer
         self.kept = np.flatnonzero(trainer.columns)
         self.shape = (n_experts, len(self.kept), len(trainer.columns) + 1)
-        self.diagonal = trainer.gate.covariance == "diag"
+        # The number of linear forms of a row.
+        self.size = n_experts * len(self.kept)
 
-    @property
-    def size(self):
-        """Linear forms of a row."""
-        return self.shape[0] * self.shape[1]
+    def zero(self) -> Densities:
+        """Return the first iterate: every expert has the mean and covariance of all rows."""
+        return self.trainer.common_state(self.shape[0])
 
-    def zero(self):
-        """The iterate that knows nothing: all experts are as all rows."""
-        return self.trainer.even(self.shape[0])
-
-    def form(self, state, dispersion=None):
-        """Return what makes a `GaussianForm`."""
-        white = self._matrices(state.whiteners)
+    def form(
+        self, iterate: Densities, dispersion: Floats | None = None
+    ) -> Callable[[], GaussianForm]:
+        """Return a callable that makes a `GaussianForm`."""
+        white = self._matrices(iterate)
         coef = np.zeros(self.shape)
         coef[:, :, self.kept] = white
-        coef[:, :, -1] = -np.einsum("kij,kj->ki", white, state.means)
-        return partial(GaussianForm, coef, self.trainer.heights(state), self.diagonal)
+        coef[:, :, -1] = -np.einsum("kij,kj->ki", white, iterate.means)
+        diagonal = self.trainer.covariance.diagonal
+        return partial(GaussianForm, coef, self.trainer.log_heights(iterate), diagonal)
 
-    def _matrices(self, whiteners):
-        """Whiteners of any kind of covariance as (K, q, q)."""
-        if self.diagonal:
-            return whiteners[:, :, None] * np.eye(self.shape[1])
-        return np.broadcast_to(whiteners, (self.shape[0], *whiteners.shape[1:]))
+    def _matrices(self, iterate: Densities) -> Floats:
+        """Return the whiteners of any kind of covariance as matrices, (K, q, q)."""
+        return self.trainer.covariance.matrices(iterate.whiteners, self.shape[0])
 
-    def state(self, state):
-        """As the trainer has it."""
-        return state
+    def state(self, iterate: Densities) -> Densities:
+        """Return the iterate, which is a state of the trainer."""
+        return iterate
 
-    def reading(self, gate, design):
-        """The iterate of a fitted gate."""
+    def reading(self, gate: Any, design: Any) -> Densities:
+        """Return the iterate of a fitted gate."""
         return self.trainer.reading(gate)
 
-    def inverse(self, sums, statistics, dispersion):
-        """Nothing: the step is exact."""
-
-    def propose(self, old, sums, statistics, inverse):
-        """Return the best iterate."""
+    def propose(
+        self, old: Densities, sums: Sums, statistics: Statistics, inverse: None
+    ) -> Densities:
+        """Return the iterate that maximises the gate's term."""
         mass = statistics.mass
         first, second = sums.further
-        white = self._matrices(old.whiteners)
-        back = np.linalg.inv(white)
-        shift = np.einsum("kij,kj->ki", back, first)
-        shares, seen, means = self.trainer.located(shift + mass[:, None] * old.means, mass, old)
+        white = self._matrices(old)
+        shift = np.einsum("kij,kj->ki", np.linalg.inv(white), first)
+        sums_about_origin = shift + mass[:, None] * old.means
+        shares, seen, means = self.trainer.weights_and_means(sums_about_origin, mass, old)
         moved = np.einsum("kij,kj->ki", white, means - old.means)
-        if self.diagonal:
-            about = second - 2.0 * moved * first + mass[:, None] * moved**2
-            scatter = np.maximum(about, 0.0) / old.whiteners**2
-        else:
-            cross = first[:, :, None] * moved[:, None]
-            about = second - cross - cross.swapaxes(1, 2)
-            about += mass[:, None, None] * moved[:, :, None] * moved[:, None]
-            scatter = back @ about @ back.swapaxes(1, 2)
-        return self.trainer.spread(shares, seen, means, scatter, old)
-
-    def predicted_gain(self, old, sums, inverse):
-        """No curvature is out of date where none is used."""
-        return 0.0
-
-    def between(self, old, new, step):
-        """The best iterate: its step needs no shortening."""
-        return new
-
-    def pack(self, state):
-        """Nothing: it is not written as an array."""
+        covariance = self.trainer.covariance
+        scatter = covariance.moved_scatter(first, second, mass, moved, old.whiteners)
+        return self.trainer.with_scatter(shares, seen, means, scatter, old)

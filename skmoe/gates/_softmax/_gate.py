@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -11,16 +13,16 @@ from ..._data.design import View, linear_functions
 from ..._data.numerics import log_softmax
 from ..._sklearn import FLOATS, Interval
 from ...em import _multinomial
-from ...em._protocols import GateTrainer
+from ...em._protocols import Floats, GateSums, GateTrainer, State
 from .._targets import GateMixin, check_targets
 from ._sums import SoftmaxPart
 
-#: Newton steps of the first M-step, which starts from a gate that knows nothing.
+#: Newton steps of the first M-step, which starts from zero coefficients.
 _FIRST_STEPS = 3
 
 
 class SoftmaxGate(GateMixin, BaseEstimator):
-    r"""Softmax of linear functions of x, trained by Newton's method.
+    r"""Softmax of linear functions of x, fitted by Newton's method.
 
     .. math:: g_k(x) = \exp(a_k + b_k^\top x) / \sum_l \exp(a_l + b_l^\top x)
 
@@ -32,19 +34,20 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     Parameters
     ----------
     alpha : float, default=0.1
-        Strength of the L2 penalty on the standardised weights, summed and not
-        per row. Zero for none; separable targets then have no finite optimum,
-        and training stops after `max_iter` steps.
+        Strength of the L2 penalty on the standardised weights. The penalty is
+        not multiplied by the number of rows. With zero there is no penalty;
+        separable targets then have no finite optimum, and ``fit`` stops after
+        `max_iter` steps.
     n_steps : int, default=1
-        Newton steps per EM iteration, from where the last iteration ended.
+        Newton steps per EM iteration, which start from the last iterate.
     max_iter : int, default=100
         Largest number of Newton steps of ``fit``.
     tol : float, default=1e-12
         ``fit`` stops when a step gains no more than this per unit of weight.
     balance : float, default=0.0
-        Pseudo-rows per expert of a Dirichlet prior on the experts' shares, a
-        part of the objective of EM (``fit`` alone has none); against experts
-        that starve.
+        Pseudo-rows per expert of a Dirichlet prior on the experts' shares,
+        which keeps experts from losing all their rows. The prior is part of the
+        objective of EM; ``fit`` alone has none.
 
     Attributes
     ----------
@@ -52,15 +55,15 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         Weights in the units of X; they sum to zero over the experts.
     intercept_ : ndarray of shape (n_experts,)
     n_iter_ : int
-        Newton steps taken.
+        Newton steps taken; only after ``fit``.
     penalty_ : float
-        What the penalty takes from the objective.
+        The penalty, which is subtracted from the objective.
     n_parameters_ : int
         Number of free parameters.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names that are strings.
+        Names of the columns; only if X has names that are strings.
 
     Examples
     --------
@@ -73,7 +76,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     array([[0.1, 0.9]])
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "alpha": [Interval(Real, 0, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -81,14 +84,32 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         "balance": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, alpha=0.1, *, n_steps=1, max_iter=100, tol=1e-12, balance=0.0):
+    alpha: float
+    n_steps: int
+    max_iter: int
+    tol: float
+    balance: float
+    coef_: Floats
+    intercept_: Floats
+    n_iter_: int
+    penalty_: float
+
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        *,
+        n_steps: int = 1,
+        max_iter: int = 100,
+        tol: float = 1e-12,
+        balance: float = 0.0,
+    ) -> None:
         self.alpha = alpha
         self.n_steps = n_steps
         self.max_iter = max_iter
         self.tol = tol
         self.balance = balance
 
-    def fit(self, X, targets, sample_weight=None):
+    def fit(self, X: Any, targets: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the gate to soft targets.
 
         Parameters
@@ -124,12 +145,12 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         return self
 
     @property
-    def n_parameters_(self):
+    def n_parameters_(self) -> int:
         """Number of free parameters; the last expert is the reference of the others."""
         check_is_fitted(self)
         return (len(self.coef_) - 1) * (self.coef_.shape[1] + 1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> Floats:
         """Log-probabilities of the experts.
 
         Parameters
@@ -144,14 +165,14 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         return log_softmax(linear_functions(X, self.coef_, self.intercept_))
 
-    def __sklearn_tags__(self):
-        """Sparse X is welcome."""
+    def __sklearn_tags__(self) -> Any:
+        """X may be sparse."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def has_sums(self):
-        """Tell whether EM needs only sums over rows of this gate.
+    def has_sums(self) -> bool:
+        """Tell whether EM can train the gate from sums over rows.
 
         Returns
         -------
@@ -159,7 +180,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         """
         return type(self) is SoftmaxGate and not self.balance
 
-    def learns_online(self):
+    def learns_online(self) -> bool:
         """Tell whether the gate can learn batch by batch.
 
         Returns
@@ -168,8 +189,8 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         """
         return self.has_sums()
 
-    def em_trainer(self, view, weights, n_experts):
-        """Return what EM trains step by step in place of calling ``fit``.
+    def em_trainer(self, view: View, weights: Floats, n_experts: int) -> GateTrainer:
+        """Return the trainer of the gate, which EM updates instead of calling ``fit``.
 
         Parameters
         ----------
@@ -186,22 +207,27 @@ class SoftmaxGate(GateMixin, BaseEstimator):
 
 
 class SoftmaxTrainer(GateTrainer):
-    """Takes Newton steps from iterate to iterate; states are immutable."""
+    """Trainer of a softmax gate by Newton steps; a state is a `_multinomial.Iterate`.
 
-    cheap = True
+    Parameters
+    ----------
+    gate : SoftmaxGate
+    view : View of n rows
+    weights : ndarray of shape (n,)
+    n_experts : int
+    """
 
-    def __init__(self, gate, view, weights, n_experts):
+    cheap: bool = True
+
+    def __init__(self, gate: SoftmaxGate, view: View, weights: Floats, n_experts: int) -> None:
         self.gate, self.view, self.weights = gate, view, weights
         design = view.design
         ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
         self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
+        # Without a penalty, weights have no finite optimum where the gate separates experts.
+        self.bounded: bool = gate.alpha > 0
 
-    @property
-    def bounded(self):
-        """Whether the weights have an optimum even where experts can be told apart exactly."""
-        return self.gate.alpha > 0
-
-    def update(self, masses, state, weights=None):
+    def update(self, masses: Floats, state: State | None, weights: Floats | None = None) -> State:
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
         self.problem.bind(masses, self.weights if weights is None else weights)
         first = state is None
@@ -210,43 +236,43 @@ class SoftmaxTrainer(GateTrainer):
             state, _ = _multinomial.newton_step(self.problem, state)
         return state
 
-    def log_proba(self, state):
-        """Log-probabilities (n, K) on the training rows."""
+    def log_proba(self, state: State) -> Floats:
+        """Return log-probabilities (n, K) of the training rows."""
         return state.log_proba
 
-    def penalty(self, state):
-        """What the penalty takes from the objective."""
+    def penalty(self, state: State) -> float:
+        """Return the penalty."""
         return float(_multinomial.penalties(state.coef, self.problem.ridge)[0])
 
-    def pack(self, state):
-        """The coefficients as one vector."""
+    def pack(self, state: State) -> Floats | None:
+        """Return the coefficients as one vector."""
         return state.coef.ravel()
 
-    def unpack(self, vector, like):
-        """The state of a vector of coefficients, with the curvature of another."""
+    def unpack(self, vector: Floats, like: State) -> State:
+        """Return the state of a vector of coefficients, with the curvature of another state."""
         state = _multinomial.start(self.problem, vector.reshape(like.coef.shape))
         return replace(state, curvature=like.curvature, age=like.age)
 
-    def strip(self, state):
-        """The state without its (n, K) arrays."""
+    def strip(self, state: State) -> State:
+        """Return the coefficients alone."""
         return state.coef
 
-    def restore(self, coef):
-        """The state that `strip` made small."""
-        return _multinomial.start(self.problem, coef)
+    def restore(self, state: State) -> State:
+        """Return the state of coefficients that `strip` has returned."""
+        return _multinomial.start(self.problem, state)
 
-    def sums_part(self, n_experts):
+    def sums_part(self, n_experts: int) -> GateSums | None:
         """Return the gate as a part of sums over rows."""
-        return SoftmaxPart(self, n_experts)
+        return SoftmaxPart(self.problem)
 
-    def finish(self, state):
-        """The fitted gate of a state."""
+    def finish(self, state: State) -> Any:
+        """Return the fitted gate of a state."""
         gate = type(self.gate)(**self.gate.get_params())
         validate_data(gate, self.view.X, skip_check_array=True)
         return self.write(gate, state)
 
-    def write(self, gate, state):
-        """Give `gate` the fitted attributes of a state."""
+    def write(self, gate: SoftmaxGate, state: _multinomial.Iterate) -> SoftmaxGate:
+        """Set the fitted attributes of `gate` to those of a state."""
         gate.coef_, gate.intercept_ = self.problem.design.to_raw(state.coef[0])
         gate.penalty_ = self.penalty(state)
         return gate
