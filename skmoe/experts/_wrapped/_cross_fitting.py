@@ -13,7 +13,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
 from ..._data.pipelines import is_rigid, own_log_density, weight_parameter
-from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows
+from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows, rows_of
 from ..._errors import naming
 from ..._sklearn import take
 from ._schedule import Growing, Whole, schedule_of
@@ -255,13 +255,6 @@ def has_bags(estimator):
         and params["n_estimators"] >= _BAGS
         and weight_parameter(estimator) is not None
     )
-
-
-def rows_of(value, rows, n):
-    """Return the given rows of a fit parameter that has one entry a row; others as they are."""
-    if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
-        return take(value, rows)
-    return value
 
 
 @dataclass(frozen=True)
