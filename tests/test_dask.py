@@ -99,7 +99,7 @@ def test_a_worker_that_dies_costs_no_fit(client, data, memory, monkeypatch):
     lazy = da.from_array(data[0], chunks=(1000, 3)), da.from_array(data[1], chunks=1000)
     lazy = [values.persist() for values in lazy]
     distributed.wait(lazy)
-    fold, calls = DaskChunks.fold, []
+    fold, calls = DaskChunks.sum_of, []
 
     def mortal(self, function):
         calls.append(function)
@@ -107,7 +107,7 @@ def test_a_worker_that_dies_costs_no_fit(client, data, memory, monkeypatch):
             os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
         return fold(self, function)
 
-    monkeypatch.setattr(DaskChunks, "fold", mortal)
+    monkeypatch.setattr(DaskChunks, "sum_of", mortal)
     model = regressor().fit(*lazy)
     assert len(calls) > 6
     assert_allclose(model.lower_bound_, memory.lower_bound_, atol=1e-7)

@@ -151,7 +151,7 @@ def test_entries_that_are_written_twice_are_added(dtype, rng, only_sparse):
 def test_squares_are_those_of_the_standardised_columns(table, rng, only_sparse):
     X, weights = table[0], rng.random(400)
     values = rng.random((400, 2))
-    found = SparseDesign(sparse.csr_array(X), weights).folded_squares(lambda r: values[r], 2)
+    found = SparseDesign(sparse.csr_array(X), weights).cross_squares(lambda r: values[r], 2)
     assert_allclose(found, values.T @ standardised(X, weights) ** 2, rtol=1e-9)
 
 

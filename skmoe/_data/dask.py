@@ -1,25 +1,26 @@
-"""Dask collections: rows that live on a cluster, folded where they are."""
+"""Dask collections: sums over rows that are distributed, computed by the workers that have them."""
 
-from functools import reduce
-from operator import add
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from .chunks import Summable, chunk_slices, on_chunk, take_rows
+from .chunks import Interpret, Summable, chunk_slices, on_chunk, take_rows, total
 from .tables import is_dask
 
-#: Sums that one task adds up.
+#: Number of sums that one task adds up.
 _FAN_IN = 8
 
-#: Numbers of the chunks of one partition lie within so many.
-_CHUNKS_A_PARTITION = 2**16
+#: The chunks of a partition have numbers from this multiple of the partition's number on.
+_CHUNKS_PER_PARTITION = 2**16
 
 
 class DaskChunks(Summable):
-    """Rows of Dask collections: `Chunks` whose sums are made where the rows are.
+    """Rows of Dask collections, which are summed over by the workers that have them.
 
-    Only functions, which hold parameters, and sums travel. A partition that is lost with its
-    worker is made again by Dask, from what it was made of.
+    Only functions, which hold parameters, and sums are sent. A partition that is lost with its
+    worker is computed again by Dask.
 
     Parameters
     ----------
@@ -30,12 +31,12 @@ class DaskChunks(Summable):
     Raises
     ------
     TypeError
-        If y or the weights are no Dask collection.
+        If y or the weights are not Dask collections.
     ValueError
         If they have other partitions than X.
     """
 
-    def __init__(self, X, y, weights=None):
+    def __init__(self, X: Any, y: Any, weights: Any = None):
         given = {"X": X, "y": y} | ({} if weights is None else {"sample_weight": weights})
         partitions = {name: _partitions(name, values) for name, values in given.items()}
         counts = {name: len(parts) for name, parts in partitions.items()}
@@ -48,18 +49,12 @@ class DaskChunks(Summable):
         self._partitions = list(zip(*partitions.values(), strict=True))
 
     @property
-    def first(self):
-        """X of a row, as it comes."""
+    def first(self) -> Any:
+        """X of one row, of the type of a partition."""
         return self._tree([self._delayed(_first, *self._partitions[0])])
 
-    def fold(self, function):
-        """Return the sum of ``function(number, X, y, weights)`` over all chunks.
-
-        Parameters
-        ----------
-        function : callable
-            As `Chunks.fold` takes it.
-        """
+    def sum_of(self, function: Callable[..., Any]) -> Any:
+        """Return the sum of ``function(number, X, y, weights)`` over all chunks."""
         return self._tree(
             [
                 self._delayed(_on_partition, function, self.interpret, number, *parts)
@@ -67,74 +62,84 @@ class DaskChunks(Summable):
             ]
         )
 
-    def _tree(self, sums):
+    def _tree(self, sums: list[Any]) -> Any:
+        """Compute the sum of delayed sums, `_FAN_IN` of which are added at a time."""
         while len(sums) > 1:
             sums = [
-                self._delayed(_sum, sums[k : k + _FAN_IN]) for k in range(0, len(sums), _FAN_IN)
+                self._delayed(total, sums[k : k + _FAN_IN]) for k in range(0, len(sums), _FAN_IN)
             ]
         return sums[0].compute()
 
-    def _delayed(self, function, *args):
-        import dask
+    def _delayed(self, function: Callable[..., Any], *args: Any) -> Any:
+        from dask.delayed import delayed
 
-        return dask.delayed(function, pure=False)(*args)
+        return delayed(function, pure=False)(*args)
 
 
-def _partitions(name, values):
-    """The partitions of a collection, each with all columns."""
+def _partitions(name: str, values: Any) -> list[Any]:
+    """Return the partitions of a collection, each with all columns."""
     if not is_dask(values):
         raise TypeError(f"{name} must be a Dask collection, as X is; got {type(values).__name__}")
+    # An array has chunks, a data frame has partitions.
     if hasattr(values, "chunks") and values.ndim == 2:
         values = values.rechunk({1: -1})
     return list(np.ravel(values.to_delayed()))
 
 
-def _first(X, *rest):
+def _first(X: Any, *rest: Any) -> Any:
     return take_rows(X, slice(1))
 
 
-def _on_partition(function, interpret, number, X, y, weights=None):
-    """The sum over the chunks of a partition."""
+def _on_partition(
+    function: Callable[..., Any],
+    interpret: Interpret,
+    number: int,
+    X: Any,
+    y: Any,
+    weights: Any = None,
+) -> Any:
+    """Return the sum over the chunks of a partition."""
     if len({len(y), X.shape[0], len(y if weights is None else weights)}) > 1:
         raise ValueError(f"partition {number} of X, y and sample_weight differ in their rows")
     sums = [
         on_chunk(
             function,
             interpret,
-            number * _CHUNKS_A_PARTITION + chunk,
+            number * _CHUNKS_PER_PARTITION + chunk,
             take_rows(X, rows),
             np.asarray(y)[rows],
             None if weights is None else np.asarray(weights)[rows],
         )
         for chunk, rows in enumerate(list(chunk_slices(X)) or [slice(0)])
     ]
-    return _sum(sums)
+    return total(sums)
 
 
-def _sum(parts):
-    return reduce(add, parts)
-
-
-def by_partition(function, X, n_outputs, dtype=np.float64):
-    """Apply a function of rows, with (n,) or (n, m) values, to each partition when it is asked.
+def by_partition(
+    function: Callable[[Any], NDArray],
+    X: Any,
+    n_outputs: int | None,
+    dtype: DTypeLike = np.float64,
+) -> Any:
+    """Apply a function of rows, with values (n,) or (n, m), to each partition, lazily.
 
     Parameters
     ----------
     function : callable
     X : dask array or data frame of shape (n, d)
     n_outputs : int or None
-        Columns of the result; None for one dimension.
+        Number of columns of the result; None for a result of one dimension.
     dtype : dtype
-        Of the result.
+        Data type of the result.
 
     Returns
     -------
     dask array of shape (n,) or (n, n_outputs)
     """
-    import dask
     import dask.array as da
+    from dask.delayed import delayed
 
-    each, shape = dask.delayed(function, pure=True), () if n_outputs is None else (n_outputs,)
+    each, shape = delayed(function, pure=True), () if n_outputs is None else (n_outputs,)
     sizes = X.chunks[0] if hasattr(X, "chunks") else [np.nan] * X.npartitions
     parts = [
         da.from_delayed(each(part), (size, *shape), dtype=dtype)

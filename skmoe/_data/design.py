@@ -1,21 +1,27 @@
-"""Standardised designs: what batched experts and the softmax gate compute with.
+"""Standardised designs, on which batched experts and the gates of the package compute.
 
-A design stands for the columns of X, standardised with the sample weights, followed by a
-column of ones. Gate and experts that see the same columns share one, so scale and shift of X
-never enter the iterations.
+A design represents the columns of X, standardised with the sample weights, followed by a
+column of ones. Gate and experts that use the same columns share one design, so that scale and
+shift of X never enter the iterations.
 
-Dense columns are copied, in double precision whatever X has: single precision is no faster, since
-coefficients are double, and where columns nearly agree predictions would lose their fifth digit.
-Sparse ones are read where they are; their scale is put on the coefficients.
+Dense columns are copied in double precision, whatever precision X has: single precision is no
+faster, since coefficients are double, and where columns are nearly collinear predictions would
+be wrong from the fifth digit on. Sparse columns are not copied; their scale is multiplied into the
+coefficients.
 """
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from .._sklearn import FLOATS, as_numeric
-from .numerics import blocks, weighted_grams, weighted_location_scale
+from .numerics import Bools, Floats, blocks, weighted_grams, weighted_location_scale
 from .sparse import (
     block_of,
     column_scales,
@@ -25,91 +31,148 @@ from .sparse import (
     weighted,
 )
 
-#: Up to this many sparse columns their (p, p) products are formed; beyond it only
-#: products with vectors are.
+#: Up to this many sparse columns their (p, p) products are formed, and beyond it only products
+#: with vectors.
 _GRAM_COLUMNS = 512
 
-#: From so many dense columns on a product is made the other way round and turned, which is faster
-#: by up to a half.
-_TURNED_COLUMNS = 64
+#: From this many dense columns on the transposed product is computed and transposed back, which is
+#: faster by up to a half.
+_TRANSPOSED_COLUMNS = 64
 
-#: Up to this many entries (8 MB), and few columns, a sparse X gets a dense design: that of a
-#: small table is many times faster, and the same as if X had come dense.
+#: A sparse X of few columns and up to this many cells (8 MB) gets a dense design, which is many
+#: times faster for a small table and has the same results.
 _DENSE_ENTRIES = 2**20
 
 
-def read_only(values):
-    """Return what an estimator may be handed: it cannot write into the array or data frame given.
+def read_only(values: Any) -> Any:
+    """Return a view of an array or data frame, through which the original cannot be changed.
 
-    Sparse matrices are returned as they are, since many estimators sort them in place.
+    A sparse matrix is returned itself, since many estimators sort its entries in place.
     """
     if isinstance(values, np.ndarray):
         values = values.view()
         values.flags.writeable = False
     elif hasattr(values, "iloc"):
-        # Copied when it is written to, as of pandas 3.
+        # pandas, which from version 3 on copies a frame when it is written to.
         values = values.copy(deep=False)
     elif hasattr(values, "with_columns"):
-        # polars: columns never change, and a clone is a frame of the same ones.
+        # polars, whose columns never change. A clone is another frame of the same columns.
         values = values.clone()
     return values
 
 
 class View:
-    """The columns of X that one side (gate or experts) sees.
+    """The columns of X that the gate, or the experts, are fitted to.
 
     Parameters
     ----------
     X : array-like, sparse matrix or data frame of shape (n, d)
-        Handed to estimators as it is.
+        Handed to estimators unchanged.
     weights : ndarray of shape (n,)
         Sample weights, for the standardisation.
     """
 
-    def __init__(self, X, weights):
+    def __init__(self, X: Any, weights: Floats):
         self.X = read_only(X)
         self.weights = weights
 
     @classmethod
-    def of(cls, X, weights, design):
-        """Those of X, with a design that is made already."""
+    def of(cls, X: Any, weights: Floats, design: Design) -> View:
+        """Return the view of X with an existing design."""
         view = cls(X, weights)
         view.design = design
         return view
 
     @cached_property
-    def design(self):
-        """The standardised design, made when first asked for."""
+    def design(self) -> Design:
+        """The standardised design, made at the first use."""
         X = as_numeric(self.X, FLOATS)
         if sparse.issparse(X) and not _is_small(X):
             return SparseDesign(X, self.weights)
         return DenseDesign(X.toarray() if sparse.issparse(X) else X, self.weights)
 
 
-def _is_small(X):
+def _is_small(X: Any) -> bool:
     return X.shape[1] <= _GRAM_COLUMNS and X.shape[0] * X.shape[1] <= _DENSE_ENTRIES
 
 
-def linear_functions(X, coef, intercept):
+def linear_functions(X: Any, coef: Floats, intercept: Floats) -> Floats:
     """Return ``X @ coef.T + intercept`` (n, K), in Fortran order and double precision.
 
     No copy of X is made, dense or CSR, in single or double precision.
     """
     out = np.empty((len(coef), X.shape[0])).T
-    turned = np.ascontiguousarray(coef.T)
+    transposed = np.ascontiguousarray(coef.T)
     for rows in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
-        out[rows] = X[rows] @ turned
+        out[rows] = X[rows] @ transposed
     out += intercept
     return out
 
 
-class _Design:
-    """What dense and sparse designs share: the products of (n, d + 1), the last column ones."""
+class Design(ABC):
+    """A standardised design (n, p) of p = d + 1 columns, of which the last is ones.
 
-    def linear(self, coef, then=None):
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, p).
+    mean, scale : ndarray of shape (d,)
+        What was subtracted from the columns of X, and what they were divided by.
+    location : ndarray of shape (d,)
+        Weighted means of the columns of X.
+    matrix : ndarray of shape (n, p) or None
+        The design in Fortran order; None where it is never formed.
+    has_grams : bool
+        Whether (p, p) products are small enough to be formed.
+    n_entries : int
+        Number of sparse entries; zero for a dense design.
+    """
+
+    shape: tuple[int, int]
+    mean: Floats
+    scale: Floats
+    location: Floats
+    matrix: Any
+    has_grams: bool
+    n_entries: int
+
+    @property
+    @abstractmethod
+    def varying(self) -> Bools:
+        """Which columns (d,) of X are not constant."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices that cut the rows into blocks."""
+
+    @abstractmethod
+    def cross_blocks(self, values: Callable[[slice], Floats], m: int) -> Floats:
+        """Return ``values.T @ design`` (m, p), where `values` maps a block of rows to (b, m)."""
+
+    @abstractmethod
+    def grams(self, weights: Floats) -> Floats:
+        """Return ``design.T @ diag(weights[:, k]) @ design`` as (m, p, p) for weights (n, m)."""
+
+    @abstractmethod
+    def normal_equations(self, weights: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """Return grams (K, p, p) and right-hand sides (K, p, m) for values of shape (n, m)."""
+
+    @abstractmethod
+    def _prepared(self, coef: Floats) -> Any:
+        """Return coefficients (m, p) in the form in which rows are multiplied by them."""
+
+    @abstractmethod
+    def _multiply(self, rows: slice, prepared: Any, out: Floats) -> None:
+        """Write the linear functions of a block of rows into `out`, (b, m)."""
+
+    @abstractmethod
+    def _image(self, rows: slice, prepared: Any) -> Floats:
+        """Return the linear functions (b, m) of a block of rows."""
+
+    def linear(self, coef: Floats, then: Callable[[Floats], Any] | None = None) -> Floats:
         """Return the linear functions (n, m) of coef (m, p), in Fortran order.
 
-        `then` is applied to every block of the result, in place, while it is in cache.
+        `then` is applied in place to every block of the result, while the block is in cache.
         """
         out = np.empty((len(coef), self.shape[0])).T
         prepared = self._prepared(coef)
@@ -119,113 +182,108 @@ class _Design:
                 then(out[rows])
         return out
 
-    def functions(self, coef):
-        """Return what maps a block of rows to its linear functions (b, m) of coef (m, p)."""
+    def functions(self, coef: Floats) -> Callable[[slice], Floats]:
+        """Return a function that maps a block of rows to linear functions (b, m) of coef (m, p)."""
         prepared = self._prepared(coef)
         return lambda rows: self._image(rows, prepared)
 
-    def cross(self, values):
+    def cross(self, values: Floats) -> Floats:
         """Return ``values.T @ design`` (m, p) for values of shape (n, m)."""
-        return self.folded(lambda rows: values[rows], values.shape[1])
+        return self.cross_blocks(lambda rows: values[rows], values.shape[1])
 
-    def to_raw(self, coef):
+    def to_raw(self, coef: Floats) -> tuple[Floats, Floats]:
         """Turn standardised (..., p) coefficients into raw coefficients and intercepts."""
         raw = coef[..., :-1] / self.scale
         return raw, coef[..., -1] - raw @ self.mean
 
-    def from_raw(self, coef, intercept):
+    def from_raw(self, coef: Floats, intercept: Floats) -> Floats:
         """Turn raw (..., d) coefficients and intercepts into standardised ones, (..., p)."""
         first = intercept + coef @ self.mean
         return np.concatenate([coef * self.scale, first[..., None]], axis=-1)
 
-    def raw_ridge(self, alpha):
-        """Diagonal, in standardised units, of the penalty ``alpha * ||raw coef||^2``."""
+    def raw_ridge(self, alpha: float) -> Floats:
+        """Return the diagonal (p,) of ``alpha * ||raw coef||^2`` as a form in standardised coef."""
         with np.errstate(over="ignore", divide="ignore"):
             ridge = alpha / self.scale / self.scale if alpha else np.zeros_like(self.scale)
         return np.append(np.minimum(ridge, 1e300), 0.0)
 
 
-class DenseDesign(_Design):
-    """Centred and scaled columns, Fortran order.
+class DenseDesign(Design):
+    """A design of centred and scaled columns, in Fortran order.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
-    weights : ndarray of shape (n,)
-    units : (ndarray, ndarray, ndarray) of shape (d,), optional
-        Mean, scale, and whether a column is constant, of other rows; by default of these.
+    weights : ndarray of shape (n,) or None
+        Sample weights; None with `standardisation`.
+    standardisation : (ndarray, ndarray, ndarray) of shape (d,), optional
+        Mean, scale, and whether a column is constant; by default those of these rows.
     """
 
-    #: Whether (p, p) products are small enough to be formed.
     has_grams = True
-
-    #: Entries that are stored sparsely.
     n_entries = 0
 
-    def __init__(self, X, weights, units=None):
-        mean, scale, constant = units or weighted_location_scale(X, weights)
+    def __init__(
+        self,
+        X: Floats,
+        weights: Any,
+        standardisation: tuple[Floats, Floats, Bools] | None = None,
+    ):
+        mean, scale, constant = standardisation or weighted_location_scale(X, weights)
         self.matrix = np.empty((X.shape[0], X.shape[1] + 1), order="F")
         for rows in blocks(len(X)):
             np.subtract(X[rows], mean, out=self.matrix[rows, :-1])
             self.matrix[rows, :-1] /= scale
         self.matrix[:, :-1][:, constant] = 0.0
         self.matrix[:, -1] = 1.0
-        self.mean, self.scale = mean, scale
+        self.mean, self.scale, self.location = mean, scale, mean
+        self.shape = self.matrix.shape
 
     @property
-    def location(self):
-        """Weighted means (d,) of the columns, which are what standardised ones lack."""
-        return self.mean
-
-    @property
-    def varying(self):
-        """Which columns (d,) are not constant."""
+    def varying(self) -> Bools:
+        """Which columns (d,) of X are not constant."""
         return self.matrix[:, :-1].any(axis=0)
 
-    @property
-    def shape(self):
-        """Of the matrix: (n, p)."""
-        return self.matrix.shape
-
-    def blocks(self):
-        """Yield slices of rows."""
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices that cut the rows into blocks."""
         return blocks(len(self.matrix))
 
-    def _prepared(self, coef):
+    def _prepared(self, coef: Floats) -> Floats:
         return coef
 
-    def _multiply(self, rows, coef, out):
-        # Several times faster than the product of what is in Fortran order.
-        np.matmul(coef, self.matrix[rows].T, out=out.T)
+    def _multiply(self, rows: slice, prepared: Floats, out: Floats) -> None:
+        # Several times faster than the product of arrays in Fortran order.
+        np.matmul(prepared, self.matrix[rows].T, out=out.T)
 
-    def _image(self, rows, coef):
+    def _image(self, rows: slice, prepared: Floats) -> Floats:
         block = self.matrix[rows]
-        turned = self.shape[1] >= _TURNED_COLUMNS
-        return np.ascontiguousarray((coef @ block.T).T) if turned else block @ coef.T
+        if self.shape[1] >= _TRANSPOSED_COLUMNS:
+            return np.ascontiguousarray((prepared @ block.T).T)
+        return block @ prepared.T
 
-    def folded(self, values, m):
+    def cross_blocks(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return ``values.T @ matrix`` (m, p), where `values` maps a block of rows to (b, m)."""
         total = np.zeros((self.shape[1], m))
         for rows in self.blocks():
             total += self.matrix[rows].T @ values(rows)
         return total.T
 
-    def grams(self, weights):
+    def grams(self, weights: Floats) -> Floats:
         """Return ``matrix.T @ diag(weights[:, k]) @ matrix`` as (m, p, p)."""
         return weighted_grams(self.matrix, weights)
 
-    def normal_equations(self, weights, values):
+    def normal_equations(self, weights: Floats, values: Floats) -> tuple[Floats, Floats]:
         """Return grams (K, p, p) and right-hand sides (K, p, m) for values of shape (n, m)."""
         p = self.shape[1]
         both = weighted_grams(self.matrix, weights, values)
         return both[:, :p, :p], both[:, :p, p:]
 
 
-class SparseDesign(_Design):
-    """Scaled but never centred columns, so that zeros stay zeros.
+class SparseDesign(Design):
+    """A design of columns that are scaled but not centred, so that zeros stay zeros.
 
-    The entries stay where they are, as they came; what is standardised is what they are
-    multiplied with. Only numbers whose squares are out of range are copied.
+    The entries of X are not changed. The coefficients they are multiplied by are scaled instead.
+    X is copied only if squares of its numbers would overflow or vanish.
 
     Parameters
     ----------
@@ -236,62 +294,62 @@ class SparseDesign(_Design):
     Attributes
     ----------
     mean : ndarray of shape (d,)
-        What is taken from the columns: nothing.
-    location : ndarray of shape (d,)
-        Their weighted means.
+        Zeros, since nothing is subtracted from the columns.
     """
 
     #: The standardised matrix is never formed.
     matrix = None
 
-    def __init__(self, X, weights):
-        self.X, unit = in_range(X)
+    def __init__(self, X: Any, weights: Floats):
+        self.X, divisor = in_range(X)
         mean, scale, constant = column_scales(self.X, weights)
         self.shape, self.n_entries = (X.shape[0], X.shape[1] + 1), X.nnz
-        self.scale = np.where(constant, 1.0, scale * unit)
-        self.mean, self.location = np.zeros(X.shape[1]), mean * unit
-        #: What an entry is multiplied by; a constant column takes no part.
+        self.has_grams = self.shape[1] <= _GRAM_COLUMNS
+        self.scale = np.where(constant, 1.0, scale * divisor)
+        self.mean, self.location = np.zeros(X.shape[1]), mean * divisor
+        #: What an entry is multiplied by; zero in a constant column.
         self.factor = np.where(constant, 0.0, 1.0 / scale)
 
     @property
-    def varying(self):
-        """Which columns (d,) are not constant."""
+    def varying(self) -> Bools:
+        """Which columns (d,) of X are not constant."""
         return self.factor > 0.0
 
-    @property
-    def has_grams(self):
-        """Whether (p, p) products are small enough to be formed."""
-        return self.shape[1] <= _GRAM_COLUMNS
-
-    def blocks(self):
-        """Yield slices of rows."""
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices that cut the rows into blocks."""
         return row_blocks(self.X)
 
-    def _prepared(self, coef):
-        """Coefficients (d, m) of the entries as they are, and intercepts."""
-        # In the order in which rows of X meet them.
+    def _prepared(self, coef: Floats) -> tuple[Floats, Floats]:
+        """Return coefficients (d, m) of the entries of X, and intercepts (m,)."""
+        # Contiguous in the order in which a product with rows of X reads them.
         scaled = np.empty((self.shape[1] - 1, len(coef)))
         np.multiply(coef[:, :-1].T, self.factor[:, None], out=scaled)
         return scaled, coef[:, -1]
 
-    def _multiply(self, rows, prepared, out):
+    def _multiply(self, rows: slice, prepared: tuple[Floats, Floats], out: Floats) -> None:
         out[:] = self._image(rows, prepared)
 
-    def _image(self, rows, prepared):
+    def _image(self, rows: slice, prepared: tuple[Floats, Floats]) -> Floats:
         scaled, intercept = prepared
         out = block_of(self.X, rows) @ scaled
         out += intercept
         return out
 
-    def folded(self, values, m):
+    def cross_blocks(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return ``values.T @ design`` (m, p), where `values` maps a block of rows to (b, m)."""
-        return self._folded(values, m, lambda block: block, self.factor)
+        return self._cross(values, m, lambda block: block, self.factor)
 
-    def folded_squares(self, values, m):
-        """Return `folded` of the squares of the design."""
-        return self._folded(values, m, squared, self.factor**2)
+    def cross_squares(self, values: Callable[[slice], Floats], m: int) -> Floats:
+        """Return the same product with the squares of the entries of the design, (m, p)."""
+        return self._cross(values, m, squared, self.factor**2)
 
-    def _folded(self, values, m, of_block, factor):
+    def _cross(
+        self,
+        values: Callable[[slice], Floats],
+        m: int,
+        of_block: Callable[[Any], Any],
+        factor: Floats,
+    ) -> Floats:
         total, last = np.zeros((self.shape[1] - 1, m)), np.zeros(m)
         for rows in self.blocks():
             block = values(rows)
@@ -302,7 +360,7 @@ class SparseDesign(_Design):
         out[:, -1] = last
         return out
 
-    def grams(self, weights):
+    def grams(self, weights: Floats) -> Floats:
         """Return the products of all columns (m, p, p), weighted with each column of weights."""
         p = self.shape[1]
         out = np.zeros((weights.shape[1], p, p))
@@ -315,7 +373,7 @@ class SparseDesign(_Design):
         out[:, :, -1] = out[:, -1]
         return out
 
-    def normal_equations(self, weights, values):
+    def normal_equations(self, weights: Floats, values: Floats) -> tuple[Floats, Floats]:
         """Return grams (K, p, p) and right-hand sides (K, p, m) for values of shape (n, m)."""
         right = [self.cross(weights * column[:, None]) for column in values.T]
         return self.grams(weights), np.stack(right, axis=2)

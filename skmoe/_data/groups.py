@@ -1,18 +1,24 @@
-"""What has one latent expert each: a row, or all rows of a group.
+"""Observational units, each of which has one latent expert: a row, or all rows of a group.
 
-EM knows units. Experts see rows; the gate sees one row a unit, and a unit's log-density is the
-sum of those of its rows.
+EM computes with units. Experts are fitted to rows; the gate is fitted to one row per unit, and
+the log-density of a unit is the sum of those of its rows.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from .._sklearn import take
+from .numerics import Floats, Ints
 from .tables import n_rows, with_columns
 
 
 class Rows:
-    """Every row is a unit.
+    """Units that are rows.
 
     Parameters
     ----------
@@ -20,45 +26,45 @@ class Rows:
         Sample weights.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: Floats):
         self.weights = weights
 
-    #: Labels that make the same units again; None for rows alone.
-    labels_of_rows = None
+    #: Group labels, from which the same units can be made again; None where rows are units.
+    labels_of_rows: NDArray | None = None
 
-    def rows(self, rows, weights):
-        """The units of some rows, with these weights."""
+    def rows(self, rows: Ints, weights: Floats) -> Rows:
+        """Return the units of some rows, with these weights."""
         return Rows(weights)
 
-    def table(self, X):
-        """What the gate sees of X: X."""
+    def table(self, X: Any) -> Any:
+        """Return the table that the gate is fitted to: X itself."""
         return X
 
-    def first(self, values):
-        """Values of the units: those of the rows."""
+    def first(self, values: NDArray) -> NDArray:
+        """Return the values of the first row of each unit: all of them."""
         return values
 
-    def gather(self, log_density):
-        """Sums over the rows of a unit: as they are."""
+    def gather(self, log_density: Floats) -> Floats:
+        """Return sums over the rows of each unit: the values themselves."""
         return log_density
 
-    def spread(self, values):
-        """Values of the unit that a row belongs to: as they are."""
+    def spread(self, values: NDArray) -> NDArray:
+        """Return the value of the unit of each row: the values themselves."""
         return values
 
-    def mean(self, values):
-        """Means over the rows of a unit: as they are."""
+    def mean(self, values: Floats) -> Floats:
+        """Return means over the rows of each unit: the values themselves."""
         return values
 
 
 class Groups:
-    """All rows of a group are one unit; units are in the order of the sorted labels.
+    """Units that are groups of rows, in the order of the sorted labels.
 
     Parameters
     ----------
     labels : array-like of shape (n,)
     weights : ndarray of shape (n,)
-        Sample weights: of a group, which stands as often as they say.
+        Sample weights. A group of weight w counts as w equal groups.
 
     Raises
     ------
@@ -66,7 +72,7 @@ class Groups:
         If the weights differ within a group.
     """
 
-    def __init__(self, labels, weights):
+    def __init__(self, labels: ArrayLike, weights: Floats):
         self.labels, self._first, self.codes, self._sizes = np.unique(
             labels, return_index=True, return_inverse=True, return_counts=True
         )
@@ -80,16 +86,18 @@ class Groups:
         self._member = sparse.csr_array((ones, (self.codes, np.arange(len(self.codes)))))
 
     @property
-    def labels_of_rows(self):
-        """Labels (n,) that make the same units again."""
+    def labels_of_rows(self) -> NDArray:
+        """Group labels (n,), from which the same units can be made again."""
         return self.labels[self.codes]
 
-    def rows(self, rows, weights):
-        """The units of some rows, which hold whole groups, with these weights."""
+    def rows(self, rows: Ints, weights: Floats) -> Groups:
+        """Return the units of some rows, which hold whole groups, with these weights."""
         return Groups(self.labels[self.codes[rows]], weights)
 
-    def table(self, X):
-        """One row a group, (G, d): the mean of numbers; other columns are constant in a group.
+    def table(self, X: Any) -> Any:
+        """Return one row per group, (G, d).
+
+        It holds the mean of a numeric column, and the one value of any other column.
 
         Raises
         ------
@@ -109,44 +117,44 @@ class Groups:
                 self._check_constant(column, j, X)
         return with_columns(take(X, self._first), means)
 
-    def _check_constant(self, column, j, X):
+    def _check_constant(self, column: NDArray, j: int, X: Any) -> None:
         text = column.astype(str)
         if (text != text[self._first][self.codes]).any():
-            name = X.columns[j] if hasattr(X, "columns") else j
+            name = X.columns[j] if hasattr(X, "columns") else j  # data frames have names
             raise ValueError(
                 f"gate_features must be numeric or the same in all rows of a group: the gate gives "
                 f"a group one expert; column {name!r} varies within groups"
             )
 
-    def first(self, values):
-        """Values of the first row of each group."""
+    def first(self, values: NDArray) -> NDArray:
+        """Return the values of the first row of each group."""
         return values[self._first]
 
-    def gather(self, log_density):
-        """Sums (G, K) over the rows of each group."""
+    def gather(self, log_density: Floats) -> Floats:
+        """Return sums (G, K) over the rows of each group."""
         return np.asfortranarray(self._member @ log_density)
 
-    def spread(self, values):
-        """Values (n, K) of the group that each row belongs to."""
+    def spread(self, values: NDArray) -> NDArray:
+        """Return the values (n, K) of the group of each row."""
         return np.asfortranarray(values[self.codes])
 
-    def mean(self, values):
-        """Means (G, K) over the rows of each group."""
+    def mean(self, values: Floats) -> Floats:
+        """Return means (G, K) over the rows of each group."""
         return np.asfortranarray((self._member @ values) / self._sizes[:, None])
 
 
-def make_units(groups, weights):
-    """Return the units of rows with these group labels, or of rows alone for None."""
+def make_units(groups: ArrayLike | None, weights: Floats) -> Rows | Groups:
+    """Return `Groups` of rows with these labels, or `Rows` for None."""
     return Rows(weights) if groups is None else Groups(groups, weights)
 
 
-def check_groups(groups, X):
-    """Validate group labels as an array (n,).
+def check_groups(groups: Any, X: Any) -> NDArray:
+    """Validate group labels; return them as an array (n,).
 
     Raises
     ------
     ValueError
-        If their number is not that of the rows, or one is missing.
+        If there is not one label for each row, or a label is missing.
     """
     groups = np.asarray(groups)
     if groups.ndim != 1 or len(groups) != n_rows(X):

@@ -1,25 +1,34 @@
-"""What has to be known of all rows before EM: labels, how many, location and spread, and a few."""
+"""Summaries of rows in chunks that EM begins with: moments, masses of labels, a sample of rows.
+
+Each summary is a sum: that of two sets of rows is the sum of their summaries.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
+from .chunks import Summable
 from .design import DenseDesign
-from .numerics import weighted_location_scale
+from .numerics import Bools, Floats, weighted_location_scale
 from .target import LARGEST_Y, SMALLEST_SCALE
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of the columns of X and y together, (d + m,); those of two sets of rows add up.
+    """Number and weight of rows, and means and squares of the d columns of X and the m of y.
 
     Attributes
     ----------
     n : int
-        Rows of positive weight.
+        Number of rows of positive weight.
     weight : float
+        Sum of their weights.
     mean : ndarray of shape (d + m,)
     squares : ndarray of shape (d + m,)
         Weighted sums of squared distances from the mean.
@@ -27,11 +36,11 @@ class Moments:
 
     n: int
     weight: float
-    mean: np.ndarray
-    squares: np.ndarray
+    mean: Floats
+    squares: Floats
 
-    def __add__(self, other):
-        """Those of the rows of both (Chan, Golub and LeVeque 1983)."""
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of the rows of both (Chan, Golub and LeVeque 1983)."""
         if not (self.n and other.n):
             return self if self.n else other
         weight = self.weight + other.weight
@@ -42,20 +51,20 @@ class Moments:
 
 @dataclass(frozen=True)
 class SampledRows:
-    """Some of the rows; those of two sets are the rows of both."""
+    """A sample of rows. The sum of two samples holds the rows of both."""
 
-    X: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray
+    X: Floats
+    y: NDArray
+    weights: Floats
 
-    def __add__(self, other):
+    def __add__(self, other: SampledRows) -> SampledRows:
         pairs = [(self.X, other.X), (self.y, other.y), (self.weights, other.weights)]
         return SampledRows(*map(np.concatenate, pairs))
 
 
 @dataclass(frozen=True)
 class LabelMasses:
-    """The labels of some rows, sorted, and the weight of each.
+    """Sorted labels of some rows, and the sum of the weights of the rows with each label.
 
     Attributes
     ----------
@@ -63,42 +72,44 @@ class LabelMasses:
     mass : ndarray of shape (n_classes,)
     """
 
-    classes: np.ndarray
-    mass: np.ndarray
+    classes: NDArray
+    mass: NDArray
 
     @classmethod
-    def of(cls, labels, weights):
-        """Those of labels (n,), each with a weight."""
+    def of(cls, labels: NDArray, weights: Floats) -> LabelMasses:
+        """Return the masses of labels (n,), each with a weight."""
         classes, codes = np.unique(labels, return_inverse=True)
         return cls(classes, np.bincount(codes, weights, len(classes)))
 
-    def __add__(self, other):
-        """Those of the rows of both."""
+    def __add__(self, other: LabelMasses) -> LabelMasses:
+        """Return the masses of the labels of both."""
         masses = np.concatenate([self.mass, other.mass])
         return LabelMasses.of(np.concatenate([self.classes, other.classes]), masses)
 
 
-def survey_labels(chunks):
+def survey_labels(chunks: Summable) -> LabelMasses:
     """Return the `LabelMasses` of all rows."""
-    return chunks.interpreted(as_labels).fold(_label_masses)
+    return chunks.interpreted(as_labels).sum_of(_label_masses)
 
 
-def as_labels(y, weights):
-    """y as an array of labels (b,), and the weights."""
+def as_labels(y: NDArray, weights: Floats) -> tuple[NDArray, Floats]:
+    """Return y as an array of labels (b,), and the weights."""
     return np.asarray(y).reshape(-1), weights
 
 
-def as_codes(y, weights, classes, by_class):
-    """Codes (b, 1) of labels, and their weights × those of the classes.
+def as_codes(
+    y: NDArray, weights: Floats, classes: NDArray, by_class: Floats
+) -> tuple[Floats, Floats]:
+    """Return the codes (b, 1) of labels, and the weights × the weights of the classes.
 
-    Classes of weight zero have no code: their rows count for nothing.
+    Classes of weight zero have no code of their own; the weights of their rows are zero.
     """
     found = np.searchsorted(classes, as_labels(y, weights)[0])
     codes = np.cumsum(by_class > 0) - 1
     return codes[found, None].astype(np.float64), weights * by_class[found]
 
 
-def _label_masses(number, X, y, weights):
+def _label_masses(number: int, X: Floats, y: NDArray, weights: Floats) -> LabelMasses:
     assert_all_finite(y, input_name="y")
     return LabelMasses.of(y, weights)
 
@@ -114,15 +125,15 @@ class Standardisation:
     y_mean, y_scale : ndarray of shape (m,)
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
-    constant: np.ndarray
-    y_mean: np.ndarray
-    y_scale: np.ndarray
+    mean: Floats
+    scale: Floats
+    constant: Bools
+    y_mean: Floats
+    y_scale: Floats
 
     @classmethod
-    def of(cls, moments, n_features, standardises):
-        """Those of all rows; y is shifted and scaled, or stays as it is."""
+    def of(cls, moments: Moments, n_features: int, standardises: bool) -> Standardisation:
+        """Return location and scale of all rows; zero and one for y unless it `standardises`."""
         scale = np.sqrt(moments.squares / moments.weight)
         constant = scale <= 1e-13 * np.maximum(np.abs(moments.mean), np.finfo(float).tiny)
         constant |= scale < SMALLEST_SCALE
@@ -133,47 +144,57 @@ class Standardisation:
             center, spread = np.zeros_like(center), np.ones_like(spread)
         return cls(moments.mean[X], scale[X], constant[X], center, spread)
 
-    def design(self, X):
-        """The standardised design of some rows (b, d)."""
+    def design(self, X: Floats) -> DenseDesign:
+        """Return the standardised design of some rows (b, d)."""
         return DenseDesign(X, None, (self.mean, self.scale, self.constant))
 
-    def targets(self, y):
-        """Standardised targets of some rows (b, m)."""
+    def targets(self, y: Floats) -> Floats:
+        """Return the standardised targets of some rows (b, m)."""
         return np.asfortranarray((y - self.y_mean) / self.y_scale)
 
 
-def survey(chunks, n_features, law, most, rng):
-    """Read all rows twice.
+def survey(
+    chunks: Summable, n_features: int, law: Any, most: int, rng: np.random.RandomState
+) -> tuple[Moments, Standardisation, SampledRows]:
+    """Return moments, standardisation and a sample of all rows, which are read twice.
 
     Parameters
     ----------
-    chunks : Chunks
+    chunks : Chunks or DaskChunks
     n_features : int
-    law : response
+    law : Law
     most : int
-        Rows to draw, at most; all of them where there are no more.
+        Largest number of rows to sample; all rows where there are no more.
     rng : numpy.random.RandomState
 
     Returns
     -------
     moments : Moments
-    units : Standardisation
+    standardisation : Standardisation
     some : SampledRows
-        Every so many-th row, from a random one on in each chunk.
+        Every s-th row of each chunk, from a random one of the first s rows on.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows of positive weight, chunks differ in their number of columns, or X, y
+        or weights are out of range.
     """
-    moments = chunks.fold(partial(_moments, n_features=n_features, law=law))
+    moments = chunks.sum_of(partial(_moments, n_features=n_features, law=law))
     if not moments.n:
         raise ValueError("X must hold rows of positive weight; it holds none")
     if not np.isfinite(moments.squares).all():
         raise ValueError("X and y must be numbers whose squares are finite; rescale them")
     stride = -(-moments.n // most)
-    # Where all rows are taken, nothing is drawn, and starts are those of a fit in memory.
+    # Where all rows are taken, nothing is drawn, so that starts are those of a fit in memory.
     seed = int(rng.randint(2**31 - 1)) if stride > 1 else 0
-    some = chunks.fold(partial(_every, stride=stride, seed=seed))
+    some = chunks.sum_of(partial(_every, stride=stride, seed=seed))
     return moments, Standardisation.of(moments, n_features, law.standardises), some
 
 
-def _moments(number, X, y, weights, *, n_features, law):
+def _moments(
+    number: int, X: Floats, y: Floats, weights: Floats, *, n_features: int, law: Any
+) -> Moments:
     if X.shape[1] != n_features:
         raise ValueError(
             f"all blocks must have {n_features} columns, as the first; block {number} has "
@@ -190,8 +211,8 @@ def _moments(number, X, y, weights, *, n_features, law):
     return Moments(len(X), float(weights.sum()), mean, squares)
 
 
-def _check(number, X, y, weights):
-    """Refuse what is no number, or has no square."""
+def _check(number: int, X: Floats, y: Floats, weights: Floats) -> None:
+    """Raise ValueError for values that are not finite or out of range."""
     limits = {"X": (X, -np.inf, np.inf), "y": (y, -LARGEST_Y, LARGEST_Y)}
     limits["sample_weight"] = (weights, 0.0, np.inf)
     for name, (values, low, high) in limits.items():
@@ -202,7 +223,10 @@ def _check(number, X, y, weights):
             )
 
 
-def _every(number, X, y, weights, *, stride, seed):
+def _every(
+    number: int, X: Floats, y: NDArray, weights: Floats, *, stride: int, seed: int
+) -> SampledRows:
+    """Return every `stride`-th row, from a random one on."""
     first = np.random.RandomState((seed + number) % 2**31).randint(stride)
     return SampledRows(
         X[first::stride].copy(), y[first::stride].copy(), weights[first::stride].copy()

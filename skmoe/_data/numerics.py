@@ -1,12 +1,20 @@
-"""Array routines shared by every layer: no estimators, no distributions.
+"""Array routines that every layer shares. They know neither estimators nor distributions.
 
 Matrices with one column per expert are kept in Fortran order inside the
 package, because reductions over experts are then sums of contiguous columns.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
+
+#: Arrays of floating-point numbers, in double precision if nothing else is stated; of integers; and
+#: of truth values.
+Floats = NDArray[np.floating]
+Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 #: Rows per block. A block of a few columns then stays in the second-level cache.
 BLOCK_ROWS = 4096
@@ -14,8 +22,8 @@ BLOCK_ROWS = 4096
 #: Rows whose products of pairs of columns are held at once.
 _PAIRED_ROWS = 512
 
-#: Shared products pay from so many columns of weights on, and where there is one for every
-#: three columns of the matrix.
+#: Products that all columns of weights share are faster from this many columns of weights on, and
+#: where there is one of them for every three columns of the matrix.
 _MANY_WEIGHTS = 10
 _COLUMNS_A_WEIGHT = 3
 
@@ -24,28 +32,30 @@ _PIVOT_FLOOR = 1e-6
 
 _RANK_RTOL = 1e-12
 
-#: A column of less spread counts as constant: coefficients in its units would overflow.
+#: A column of smaller standard deviation counts as constant: coefficients of the column divided by
+#: it would overflow.
 SMALLEST_SPREAD = 1e-280
 
 #: Beyond it the difference of two numbers may overflow.
 LARGEST_VALUE = 1e300
 
 
-def blocks(n_rows, size=BLOCK_ROWS):
+def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     """Yield slices that cut ``range(n_rows)`` into blocks of `size` rows."""
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
 
-def all_finite(values):
-    """Tell whether all entries of an array are finite, looking at a block at a time."""
-    return all(np.isfinite(values[rows]).all() for rows in blocks(len(values)))
+def all_finite(values: NDArray) -> bool:
+    """Tell whether all entries of an array are finite; a block of rows is read at a time."""
+    return all(bool(np.isfinite(values[rows]).all()) for rows in blocks(len(values)))
 
 
-def row_max(block):
-    """Largest entry of each row of a (b, K) block in Fortran order, column by column.
+def row_max(block: NDArray) -> NDArray:
+    """Return the largest entry of each row of a (b, K) block in Fortran order.
 
-    For the few columns that there are experts, several times faster than a reduction.
+    Columns are compared one by one. For as few columns as there are experts this is several times
+    faster than ``block.max(axis=1)``.
     """
     top = block[:, 0].copy()
     for column in block.T[1:]:
@@ -53,12 +63,12 @@ def row_max(block):
     return top
 
 
-def row_sum(block):
-    """Sum of each row of a (b, K) block in Fortran order, as a matrix-vector product."""
+def row_sum(block: NDArray) -> NDArray:
+    """Return the sum of each row of a (b, K) block in Fortran order, by a product with ones."""
     return block @ np.ones(block.shape[1])
 
 
-def log_softmax(logits):
+def log_softmax(logits: Floats) -> Floats:
     """Turn (n, K) logits into log-probabilities, in place, block by block."""
     for rows in blocks(len(logits)):
         block = logits[rows]
@@ -67,13 +77,13 @@ def log_softmax(logits):
     return logits
 
 
-def pack_arrays(*arrays):
+def pack_arrays(*arrays: Floats) -> Floats:
     """Return the entries of all arrays as one vector."""
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-def unpack_arrays(vector, shapes):
-    """Return the arrays of these shapes that `pack_arrays` made a vector of."""
+def unpack_arrays(vector: Floats, shapes: Iterable[tuple[int, ...]]) -> list[Floats]:
+    """Return the arrays of these shapes that `pack_arrays` wrote into a vector."""
     arrays, start = [], 0
     for shape in shapes:
         end = start + prod(shape)
@@ -82,25 +92,25 @@ def unpack_arrays(vector, shapes):
     return arrays
 
 
-def column_dots(left, right):
+def column_dots(left: NDArray, right: NDArray) -> Floats:
     """Return the dot products of the columns of two (n, K) arrays, as (K,)."""
     return np.array([a @ b for a, b in zip(left.T, right.T, strict=True)])
 
 
-def weighted_sums(values, masses):
+def weighted_sums(values: Floats, masses: Floats) -> Floats:
     """Return the sums (K, m) over rows of values (n, K, m) times masses (n, K)."""
     outputs = np.moveaxis(values, 2, 0)
     return np.stack([column_dots(masses, output) for output in outputs], axis=1)
 
 
-def pair_products(rows, offset=0, out=None):
+def pair_products(rows: Floats, offset: int = 0, out: Floats | None = None) -> Floats:
     """Return the products of all pairs of rows, in the order of ``triu_indices(p, offset)``.
 
     Parameters
     ----------
     rows : ndarray of shape (p, b)
     offset : {0, 1}
-        Whether a row is paired with itself, or with later ones only.
+        0 to pair a row with itself and later rows, 1 to pair it with later rows only.
     out : ndarray of shape (q, b), optional
         For the q pairs.
 
@@ -119,7 +129,7 @@ def pair_products(rows, offset=0, out=None):
     return out
 
 
-def weighted_grams(matrix, weights, beside=None):
+def weighted_grams(matrix: Floats, weights: Floats, beside: Floats | None = None) -> Floats:
     """Return the products ``A.T @ diag(weights[:, k]) @ A`` for every k.
 
     Parameters
@@ -128,7 +138,7 @@ def weighted_grams(matrix, weights, beside=None):
         Fastest in Fortran order.
     weights : ndarray of shape (n, m)
     beside : ndarray of shape (n, q), optional
-        Further columns; A is `matrix` with them at its right.
+        Further columns: A is ``[matrix, beside]``.
 
     Returns
     -------
@@ -137,11 +147,13 @@ def weighted_grams(matrix, weights, beside=None):
     p = matrix.shape[1]
     width = p + (0 if beside is None else beside.shape[1])
     shared = weights.shape[1] >= max(_MANY_WEIGHTS, width / _COLUMNS_A_WEIGHT)
-    fold = _sums_of_pairs if shared else _sums_one_by_one
-    return fold(_transposed_blocks(matrix, beside, width, shared), width, weights)
+    add_up = _sums_of_pairs if shared else _sums_one_by_one
+    return add_up(_transposed_blocks(matrix, beside, width, shared), width, weights)
 
 
-def _transposed_blocks(matrix, beside, width, shared):
+def _transposed_blocks(
+    matrix: Floats, beside: Floats | None, width: int, shared: bool
+) -> Iterator[tuple[slice, Floats]]:
     """Yield slices of rows and those rows of ``[matrix, beside]``, transposed (width, b)."""
     n, p = matrix.shape
     size = _PAIRED_ROWS if shared else BLOCK_ROWS
@@ -154,8 +166,8 @@ def _transposed_blocks(matrix, beside, width, shared):
         yield rows, part
 
 
-def _sums_one_by_one(parts, width, weights):
-    """Products of weighted columns and columns, for every column of weights."""
+def _sums_one_by_one(parts: Iterable[tuple[slice, Floats]], width: int, weights: Floats) -> Floats:
+    """Sum, for each column of weights, the products of weighted columns and columns."""
     grams = np.zeros((weights.shape[1], width, width))
     scaled = np.empty((width, min(len(weights), BLOCK_ROWS)))
     for rows, part in parts:
@@ -166,8 +178,8 @@ def _sums_one_by_one(parts, width, weights):
     return grams
 
 
-def _sums_of_pairs(parts, width, weights):
-    """The same sums, of products of columns that all columns of weights share."""
+def _sums_of_pairs(parts: Iterable[tuple[slice, Floats]], width: int, weights: Floats) -> Floats:
+    """Return the same sums from products of pairs of columns that all columns of weights share."""
     sums = np.zeros((width * (width + 1) // 2, weights.shape[1]))
     scratch = np.empty((len(sums), min(len(weights), _PAIRED_ROWS)))
     for rows, part in parts:
@@ -175,7 +187,7 @@ def _sums_of_pairs(parts, width, weights):
     return symmetric(sums.T, width)
 
 
-def symmetric(upper, width):
+def symmetric(upper: Floats, width: int) -> Floats:
     """Return the symmetric matrices (m, p, p) of upper triangles (m, p (p + 1) / 2)."""
     full = np.empty((len(upper), width, width))
     first, second = np.triu_indices(width)
@@ -183,7 +195,7 @@ def symmetric(upper, width):
     return full
 
 
-def solve_normal_equations(grams, right):
+def solve_normal_equations(grams: Floats, right: Floats) -> Floats:
     """Solve K symmetric positive semi-definite systems.
 
     Rank-deficient systems get their solution of smallest norm, in coordinates
@@ -199,15 +211,15 @@ def solve_normal_equations(grams, right):
     ndarray of shape (K, p, m)
     """
     diagonal = np.sqrt(np.einsum("kii->ki", grams))
-    # A column without mass (a constant column, an expert without rows) takes no part.
+    # The coefficient of a column of zeros (a constant column, an expert without rows) is zero.
     inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     unit = grams * inverse[:, :, None] * inverse[:, None, :]
     target = right * inverse[:, :, None]
     return _solve(unit, target) * inverse[:, :, None]
 
 
-def invert_regular(matrices):
-    """Inverses (K, p, p) of symmetric matrices; None where one is not well conditioned."""
+def invert_regular(matrices: Floats) -> Floats | None:
+    """Return the inverses (K, p, p) of symmetric matrices; None if one is ill-conditioned."""
     diagonal = np.sqrt(np.einsum("kii->ki", matrices))
     if (diagonal == 0).any():
         return None
@@ -221,7 +233,7 @@ def invert_regular(matrices):
     return np.linalg.inv(matrices / scale) / scale
 
 
-def _solve(unit, target):
+def _solve(unit: Floats, target: Floats) -> Floats:
     try:
         # All at once where all are well conditioned, which is several times faster.
         factors = np.linalg.cholesky(unit)
@@ -232,7 +244,7 @@ def _solve(unit, target):
     return np.stack([_solve_one(a, b) for a, b in zip(unit, target, strict=True)])
 
 
-def _solve_one(matrix, right):
+def _solve_one(matrix: Floats, right: Floats) -> Floats:
     try:
         factor = np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
@@ -242,14 +254,22 @@ def _solve_one(matrix, right):
     return np.linalg.solve(factor.T, np.linalg.solve(factor, right))
 
 
-def _solve_smallest_norm(matrix, right):
+def _solve_smallest_norm(matrix: Floats, right: Floats) -> Floats:
     values, vectors = np.linalg.eigh(matrix)
     keep = values > _RANK_RTOL * max(values[-1], 0.0)
     vectors = vectors[:, keep]
     return vectors @ ((vectors.T @ right) / values[keep][:, None])
 
 
-def conjugate_gradient(product, right, *, start=None, rtol, max_iter, precondition=None):
+def conjugate_gradient(
+    product: Callable[[Floats], Floats],
+    right: Floats,
+    *,
+    start: Floats | None = None,
+    rtol: float,
+    max_iter: int,
+    precondition: Callable[[Floats], Floats] | None = None,
+) -> Floats:
     """Solve G positive semi-definite systems at once by conjugate gradients.
 
     Parameters
@@ -259,11 +279,12 @@ def conjugate_gradient(product, right, *, start=None, rtol, max_iter, preconditi
     right : ndarray of shape (G, q)
     start : ndarray of shape (G, q), optional
     rtol : float
-        A system is left alone once its residual norm has fallen by this factor; with a
-        preconditioner in its norm, and as against the residual at the start.
+        A system is solved once the norm of its residual is this factor times that of `right`.
+        With a preconditioner the norm is that of the preconditioner, and the residual is compared
+        with that at `start`.
     max_iter : int
     precondition : callable, optional
-        Maps (G, q) to products with inverses of matrices like those of the systems.
+        Maps (G, q) to products with approximate inverses of the matrices of the systems.
 
     Returns
     -------
@@ -294,10 +315,10 @@ def conjugate_gradient(product, right, *, start=None, rtol, max_iter, preconditi
     return solution
 
 
-def weighted_location_scale(values, weights):
-    """Weighted mean and standard deviation of each column, safe at any magnitude.
+def weighted_location_scale(values: NDArray, weights: Floats) -> tuple[Floats, Floats, Bools]:
+    """Return weighted mean and standard deviation of each column, safe at any magnitude.
 
-    Columns without spread get the scale 1, so that they can be divided by it.
+    Constant columns get the scale 1, so that they can be divided by it.
 
     Parameters
     ----------
@@ -327,7 +348,7 @@ def weighted_location_scale(values, weights):
     for rows in blocks(len(values)):
         variance += share[rows] @ (values[rows] / magnitude - mean) ** 2
     deviation = np.sqrt(variance)
-    # Rounding leaves a constant column with a spread of a few units in the last place.
+    # The deviation of a constant column is a few units in the last place, because of rounding.
     constant = deviation <= 1e-13 * np.maximum(np.abs(mean), np.finfo(float).tiny)
     scale = np.where(constant, 1.0, deviation * magnitude)
     constant |= scale < SMALLEST_SPREAD

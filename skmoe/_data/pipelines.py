@@ -1,33 +1,37 @@
-"""Pipelines: what they end in, and what stands before it."""
+"""Pipelines and other estimators that wrap one: their last step, and the steps before it."""
+
+from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from .design import View
+from .numerics import Floats
 
 
-def last_step(estimator):
+def last_step(estimator: Any) -> Any:
     """Return the last step of a pipeline, or the estimator itself."""
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
-def innermost(estimator):
-    """What stands behind pipelines and ``FrozenEstimator``."""
+def innermost(estimator: Any) -> Any:
+    """Return the estimator inside pipelines and ``FrozenEstimator``."""
     if isinstance(estimator, FrozenEstimator):
         return innermost(estimator.estimator)
     last = last_step(estimator)
     return last if last is estimator else innermost(last)
 
 
-def before_last(estimator, X):
-    """X as the last step of a fitted pipeline sees it."""
+def before_last(estimator: Any, X: Any) -> Any:
+    """Return X as the steps before the last of a fitted pipeline transform it."""
     if isinstance(estimator, FrozenEstimator):
         return before_last(estimator.estimator, X)
     if not isinstance(estimator, Pipeline):
@@ -64,8 +68,8 @@ def is_distribution(estimator):
     return isinstance(innermost(estimator), DistributionExpert)
 
 
-def own_log_density(estimator, X, y):
-    """Log-densities (n,) of y under a fitted expert that `is_distribution`, else None."""
+def own_log_density(estimator: Any, X: Any, y: NDArray) -> Floats | None:
+    """Return log-densities (n,) of y under a fitted expert that `is_distribution`, else None."""
     if not is_distribution(estimator):
         return None
     X = before_last(estimator, X)
@@ -77,16 +81,16 @@ def own_components(estimator, X):
     return innermost(estimator).__skmoe_components__(before_last(estimator, X))
 
 
-def fit_prefix(estimator, view, y):
+def fit_prefix(estimator: Any, view: View, y: NDArray) -> tuple[Prefix, Any, View]:
     """Fit the transformers of a pipeline, once for the whole of EM.
 
     Parameters
     ----------
     estimator : estimator
-        Anything but a pipeline has no transformers.
+        An estimator that is no pipeline has no transformers.
     view : View of n rows
     y : ndarray of shape (n,) or (n, m)
-        For transformers that look at it.
+        Passed to the ``fit_transform`` of the transformers.
 
     Returns
     -------
@@ -94,13 +98,13 @@ def fit_prefix(estimator, view, y):
     last : estimator
         The last step.
     view : View
-        Of what the last step sees.
+        Of the transformed X, to which the last step is fitted.
     """
     prefix = Prefix(estimator, [])
     while isinstance(estimator, Pipeline):
         before = []
         if len(estimator.steps) > 1:
-            transformers = clone(estimator[:-1])
+            transformers: Any = clone(estimator[:-1])
             view = View(transformers.fit_transform(view.X, y), view.weights)
             before = transformers.steps
         prefix.fitted.append(before)
@@ -110,53 +114,54 @@ def fit_prefix(estimator, view, y):
 
 @dataclass(frozen=True)
 class Prefix:
-    """Fitted transformers that stand before a trainer.
+    """Fitted transformers of a pipeline whose last step EM trains.
 
     Attributes
     ----------
     estimator : estimator
-        As the user gave it.
+        Unfitted, as the user gave it.
     fitted : list of list of (str, transformer)
-        The fitted steps of the pipeline, and of the pipelines it ends in.
+        The fitted steps of the pipeline, and of the pipelines that are its last step.
     """
 
     estimator: BaseEstimator
-    fitted: list
+    fitted: list[list[tuple[str, Any]]]
 
-    def before(self, trainer):
-        """Return `trainer`, its results put back behind the transformers."""
+    def before(self, trainer: Any) -> Any:
+        """Return `trainer`, changed so that its results are pipelines with the transformers."""
         return Prefixed(self, trainer) if self.fitted else trainer
 
-    def join(self, last):
-        """Return the fitted pipeline that ends in the fitted step `last`."""
+    def join(self, last: Any) -> Any:
+        """Return the fitted pipeline whose last step is the fitted `last`."""
         return self._join(self.estimator, self.fitted, last)
 
-    def _join(self, estimator, fitted, last):
+    def _join(self, estimator: Any, fitted: list[list[tuple[str, Any]]], last: Any) -> Any:
         if not fitted:
             return last
         name, step = estimator.steps[-1]
-        joined = clone(estimator)
+        joined: Any = clone(estimator)
         joined.steps = [*fitted[0], (name, self._join(step, fitted[1:], last))]
         return joined
 
 
 class Prefixed:
-    """A gate's trainer, or a bank of experts, behind transformers that are fitted already.
+    """A gate's trainer, or a bank of experts, on columns that fitted transformers computed.
 
-    It is what it wraps, but for `finish`, which returns pipelines.
+    All members are those of the wrapped trainer or bank, except `finish`, which returns pipelines,
+    and `sums_part`.
     """
 
-    def __init__(self, prefix, trainer):
+    def __init__(self, prefix: Prefix, trainer: Any):
         self._prefix, self._trainer = prefix, trainer
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._trainer, name)
 
-    def sums_part(self, *args):
-        """Return None: sums are over columns of X, and these are what transformers make of it."""
+    def sums_part(self, *args: Any) -> None:
+        """Return None: sums over rows need the columns of X, not transformed ones."""
         return None
 
-    def finish(self, state):
+    def finish(self, state: Any) -> Any:
         """Return the fitted pipeline of a state, or the list of them."""
         fitted = self._trainer.finish(state)
         if isinstance(fitted, list):
@@ -164,7 +169,7 @@ class Prefixed:
         return self._prefix.join(fitted)
 
 
-#: Where estimators with few parameters come from, and those that are fitted already.
+#: Modules of estimators that have few parameters, or are fitted already.
 _RIGID = (
     "sklearn.linear_model",
     "sklearn.discriminant_analysis",
@@ -174,15 +179,15 @@ _RIGID = (
 )
 
 
-#: Where estimators that wrap another one, and hand fit parameters on to it, keep it.
+#: Attributes in which estimators keep another one to which they pass their fit parameters.
 _WRAPPED = ("estimator", "regressor", "classifier")
 
 
-def weight_parameter(estimator):
-    """Name of the fit parameter that takes sample weights, or None.
+def weight_parameter(estimator: Any) -> str | None:
+    """Return the name of the fit parameter that takes sample weights, or None.
 
-    Pipelines take them for their last step; estimators that hand fit parameters
-    on (``GridSearchCV``, ``TransformedTargetRegressor``) for the one they wrap.
+    For a pipeline it is that of its last step; for an estimator that passes on its fit
+    parameters (``GridSearchCV``, ``TransformedTargetRegressor``), that of the one it wraps.
     """
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
@@ -198,15 +203,15 @@ def weight_parameter(estimator):
     return None
 
 
-def takes_no_weights(estimator):
-    """Tell whether an estimator is fitted to resampled rows for want of sample weights."""
+def takes_no_weights(estimator: Any) -> bool:
+    """Tell whether an estimator is fitted to resampled rows, since it takes no sample weights."""
     return not isinstance(estimator, FrozenEstimator) and weight_parameter(estimator) is None
 
 
-def is_rigid(estimator):
-    """Tell whether an estimator cannot learn its training rows by heart, like a linear model.
+def is_rigid(estimator: Any) -> bool:
+    """Tell whether an estimator cannot overfit its training rows completely, as linear models.
 
-    A pipeline, or an estimator that wraps another, is what it ends in or wraps.
+    A pipeline is rigid if its last step is, and an estimator that wraps another if that one is.
     """
     last = last_step(estimator)
     if any(kind.__module__.startswith(_RIGID) for kind in type(last).__mro__):
@@ -215,7 +220,8 @@ def is_rigid(estimator):
     return inner is not None and is_rigid(inner)
 
 
-def wrapped_by(estimator):
-    """The estimator that another one hands its fit parameters on to, or None."""
+def wrapped_by(estimator: Any) -> Any:
+    """Return the estimator to which another one passes its fit parameters, or None."""
+    # Any estimator of a user may wrap another one.
     inner = (getattr(estimator, name, None) for name in _WRAPPED)
     return next((one for one in inner if hasattr(one, "fit")), None)

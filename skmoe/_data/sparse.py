@@ -1,57 +1,62 @@
-"""Sparse rows, read a block at a time: nothing here makes another copy of all entries."""
+"""Sparse rows, read a block at a time. No function makes a second copy of all entries."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from .numerics import BLOCK_ROWS, SMALLEST_SPREAD, blocks
+from .numerics import BLOCK_ROWS, SMALLEST_SPREAD, Bools, Floats, blocks
 
 #: Entries of a block, on average.
 _BLOCK_ENTRIES = 2**19
 
-#: Magnitudes of a column whose squares, weighted and added up, are numbers.
+#: The squares of a column of magnitudes between these neither overflow nor vanish in weighted sums.
 _SMALLEST, _LARGEST = 1e-100, 1e100
 
-#: A column that spreads less than this, relative to its mean, is constant but for rounding.
+#: A column is constant up to rounding if its standard deviation, relative to its mean, is at most
+#: this.
 _LEAST_SPREAD = 1e-7
 
 
-def row_blocks(X):
-    """Yield slices that cut the rows of a CSR matrix into blocks of not too many entries."""
+def row_blocks(X: Any) -> Iterator[slice]:
+    """Yield slices that cut the rows of a CSR matrix into blocks of about `_BLOCK_ENTRIES`."""
     n = X.shape[0]
     return blocks(n, max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES * n // max(X.nnz, 1))))
 
 
-def _with_data(block, data):
+def _with_data(block: Any, data: NDArray) -> Any:
     return sparse.csr_matrix((data, block.indices, block.indptr), block.shape)
 
 
-def block_of(X, rows):
-    """Return rows of a CSR matrix; their entries are those of X, not to be written to."""
+def block_of(X: Any, rows: slice) -> Any:
+    """Return rows of a CSR matrix. They share their entries with X and must not be written to."""
     first, last = X.indptr[rows.start], X.indptr[rows.stop]
     starts = X.indptr[rows.start : rows.stop + 1] - first
     parts = X.data[first:last], X.indices[first:last], starts
     return sparse.csr_matrix(parts, (rows.stop - rows.start, X.shape[1]), copy=False)
 
 
-def _canonical(X):
-    """Yield slices of rows of a CSR matrix, and copies of these rows with one entry a place."""
+def _canonical(X: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield slices of rows of a CSR matrix, and copies of these rows without duplicate entries."""
     for rows in row_blocks(X):
         block = block_of(X, rows).copy()
         block.sum_duplicates()
         yield rows, block
 
 
-def squared(block):
+def squared(block: Any) -> Any:
     """Return the squares of a block of rows, in double precision."""
     return _with_data(block, np.square(block.data, dtype=np.float64))
 
 
-def weighted(block, weights):
-    """Return a block of rows times the weight of each, in double precision."""
+def weighted(block: Any, weights: Floats) -> Any:
+    """Return a block of rows, each times its weight, in double precision."""
     return _with_data(block, block.data * np.repeat(weights, np.diff(block.indptr)))
 
 
-def column_magnitudes(X):
+def column_magnitudes(X: Any) -> Floats:
     """Return the largest absolute entry (d,) of each column of a CSR matrix."""
     magnitude = np.zeros(X.shape[1])
     for rows in row_blocks(X):
@@ -62,25 +67,29 @@ def column_magnitudes(X):
     return magnitude
 
 
-def in_range(X):
-    """Return X in units in which squares neither overflow nor vanish, and the units (d,).
+def in_range(X: Any) -> tuple[Any, Floats]:
+    """Divide columns so that their squares neither overflow nor vanish.
 
-    X is copied only where it has to be: in a column of numbers beyond 1e100, or all below
-    1e-100. Columns of nothing but zeros, or next to nothing, have the unit one.
+    Returns
+    -------
+    X : CSR matrix of shape (n, d)
+        The matrix given, unless a column has numbers beyond 1e100, or only numbers below 1e-100.
+    factor : ndarray of shape (d,)
+        What each column was divided by; one for columns of zeros, or of numbers below 1e-280.
     """
     magnitude = column_magnitudes(X)
-    strange = (magnitude > _LARGEST) | ((magnitude < _SMALLEST) & (magnitude >= SMALLEST_SPREAD))
-    unit = np.where(strange, magnitude, 1.0)
-    return (_with_data(X, X.data / unit[X.indices]) if strange.any() else X), unit
+    extreme = (magnitude > _LARGEST) | ((magnitude < _SMALLEST) & (magnitude >= SMALLEST_SPREAD))
+    factor = np.where(extreme, magnitude, 1.0)
+    return (_with_data(X, X.data / factor[X.indices]) if extreme.any() else X), factor
 
 
-def column_scales(X, weights):
+def column_scales(X: Any, weights: Floats) -> tuple[Floats, Floats, Bools]:
     """Return weighted mean and standard deviation (d,) of each column, and whether it is constant.
 
     Parameters
     ----------
     X : CSR matrix of shape (n, d)
-        In units as `in_range` chooses them.
+        As `in_range` returns it.
     weights : ndarray of shape (n,)
     """
     share = weights / weights.max()

@@ -1,25 +1,29 @@
-"""Folds that the rows themselves decide.
+"""Folds for cross-fitting that depend on the values of the rows alone.
 
-A fold belongs to what a row holds, not to where it stands: folds depend neither on the
-order of rows or columns, nor on whether a weight of two is written as two rows, and equal
-rows are never on both sides of a split.
+The fold of a row is decided by its values, not by its position. Folds therefore depend neither
+on the order of rows or columns, nor on whether a weight of two is written as two rows, and
+equal rows are always in the same fold.
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from .numerics import blocks, weighted_location_scale
+from .groups import Groups, Rows
+from .numerics import Floats, Ints, blocks, weighted_location_scale
 from .sparse import column_magnitudes, row_blocks
 from .tables import numeric_features
 
-#: Decimals of a standardised sum by which rows count as different.
+#: Two rows are different if sums of their standardised columns, rounded to so many decimals, are.
 _DECIMALS = 9
 
 
-def row_folds(X, weights, n_folds):
+def row_folds(X: Any, weights: Floats, n_folds: int) -> Ints:
     """Return the number of the fold of each row, (n,).
 
-    Rows are put in the order of the sum of their standardised columns, and dealt out in turn.
+    Rows are sorted by the sum of their standardised columns and assigned to the folds in turn.
 
     Parameters
     ----------
@@ -35,8 +39,8 @@ def row_folds(X, weights, n_folds):
     return places(X, weights) % n_folds
 
 
-def places(X, weights):
-    """Return the place of each row, (n,), among the rows that differ; equal ones share one.
+def places(X: Any, weights: Floats) -> Ints:
+    """Return the rank of each row, (n,), among the distinct rows; equal rows have the same rank.
 
     Parameters
     ----------
@@ -50,8 +54,8 @@ def places(X, weights):
     return np.unique(np.round(_sums(X, weights), _DECIMALS), return_inverse=True)[1]
 
 
-def unit_folds(X, weights, units, n_folds):
-    """Return the number of the fold of each row, (n,): all rows of a unit are in one.
+def unit_folds(X: Any, weights: Floats, units: Rows | Groups, n_folds: int) -> Ints:
+    """Return the number of the fold of each row, (n,); all rows of a unit are in one fold.
 
     Parameters
     ----------
@@ -68,7 +72,8 @@ def unit_folds(X, weights, units, n_folds):
     return units.spread(row_folds(table, units.weights, n_folds))
 
 
-def _sums(X, weights):
+def _sums(X: Any, weights: Floats) -> Floats:
+    """Return the sum of the standardised columns of each row, (n,)."""
     features = numeric_features(X, weights)
     if sparse.issparse(features):
         largest = column_magnitudes(features)
@@ -79,8 +84,8 @@ def _sums(X, weights):
     return _products(features, share, blocks(len(features))) - mean @ share
 
 
-def _products(features, share, parts):
-    """Sums (n,) of the columns, times a share each, in double precision."""
+def _products(features: Any, share: Floats, parts: Iterable[slice]) -> Floats:
+    """Return ``features @ share`` (n,) in double precision, a block of rows at a time."""
     out = np.empty(features.shape[0])
     for rows in parts:
         out[rows] = features[rows] @ share

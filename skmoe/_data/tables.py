@@ -1,20 +1,24 @@
-"""Columns of tables, whatever holds them: arrays, pandas' data frames or polars'."""
+"""Columns of tables: of arrays, of sparse matrices, and of data frames of pandas or polars."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from .._sklearn import take
-from .numerics import all_finite
+from .numerics import Floats, all_finite
 
 
-def with_columns(table, columns):
-    """Return a copy of a table in which some columns have other values.
+def with_columns(table: Any, columns: Mapping[int, NDArray]) -> Any:
+    """Return a copy of a table in which some columns are replaced.
 
     Parameters
     ----------
     table : ndarray or data frame of shape (n, d)
     columns : dict of int to array of shape (n,)
-        Values by position.
+        New values of columns, by position.
 
     Returns
     -------
@@ -34,23 +38,24 @@ def with_columns(table, columns):
     return table
 
 
-def is_numeric(column):
-    """Tell whether a column of a table holds numbers; truth values are none."""
+def is_numeric(column: Any) -> bool:
+    """Tell whether a column of a table holds numbers; truth values are no numbers."""
+    # The data types of polars have no `kind`.
     kind = getattr(column.dtype, "kind", None)
     return column.dtype.is_numeric() if kind is None else kind in "iuf"
 
 
-def n_rows(X):
+def n_rows(X: Any) -> int:
     """Return the number of rows of an array, sparse matrix, data frame or list."""
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
-def select(X, columns):
-    """Return columns of X, as what X is; all of them for None."""
+def select(X: Any, columns: list[int] | None) -> Any:
+    """Return columns of X, as an object of the type of X; all of them for None."""
     return X if columns is None else take(X, columns, axis=1)
 
 
-def is_dask(X):
+def is_dask(X: Any) -> bool:
     """Tell whether X is a Dask array or data frame."""
     return hasattr(X, "__dask_graph__")
 
@@ -60,15 +65,15 @@ def is_in_memory(X):
     return hasattr(X, "shape") and not isinstance(X, np.memmap) and not is_dask(X)
 
 
-#: Categories of a column that get an indicator of their own, the heaviest first.
+#: Categories of a column that get an indicator: those of the largest total weight.
 _INDICATORS = 10
 
 
-def numeric_features(X, weights):
-    """Turn X into finite columns, in double or, where X is, in single precision.
+def numeric_features(X: Any, weights: Floats) -> Any:
+    """Turn X into finite numeric columns, for starts and folds.
 
     Missing values become the weighted mean of their column, categories become
-    indicators.
+    indicators. The result is in single precision where X is, else in double precision.
 
     Parameters
     ----------
@@ -81,7 +86,9 @@ def numeric_features(X, weights):
     """
     if sparse.issparse(X):
         X = X.tocsr()
-        return X.astype(_float_type(X), copy=False) if all_finite(X.data) else _without_holes(X)
+        if not all_finite(X.data):
+            return _with_finite_entries(X)
+        return X.astype(_float_type(X), copy=False)
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiub":
         if all_finite(X):
             return X.astype(_float_type(X), copy=False)
@@ -92,30 +99,30 @@ def numeric_features(X, weights):
     return np.column_stack(encoded) if encoded else np.zeros((n_rows(X), 1))
 
 
-def _float_type(X):
+def _float_type(X: Any) -> Any:
     return np.float32 if X.dtype == np.float32 else np.float64
 
 
-def _without_holes(X):
-    """A copy of a sparse X in which what is not finite is zero."""
+def _with_finite_entries(X: Any) -> Any:
+    """Return a copy of a sparse X in which entries that are not finite are zero."""
     X = X.astype(_float_type(X))
     X.data[~np.isfinite(X.data)] = 0.0
     return X
 
 
-def _encode(column, weights):
+def _encode(column: NDArray, weights: Floats) -> Floats:
     try:
         values = column.astype(np.float64)
     except (TypeError, ValueError):
         return _indicators(column.astype(str), weights)
     known = np.isfinite(values)
-    # As shares: a weight above one could carry a large value beyond the range of floats.
+    # Shares, not weights: a weight above one times a large value could overflow.
     shares = weights[known] / weights[known].sum() if known.any() else weights[known]
     mean = shares @ values[known]
     return np.where(known, values, mean)[:, None]
 
 
-def _indicators(labels, weights):
+def _indicators(labels: NDArray, weights: Floats) -> Floats:
     _, codes = np.unique(labels, return_inverse=True)
     mass = np.bincount(codes, weights)
     heaviest = np.argsort(-mass, kind="stable")[:_INDICATORS]

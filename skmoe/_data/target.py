@@ -1,24 +1,28 @@
-"""What y is to the experts and the law: standardised numbers, or coded labels."""
+"""Targets of the experts and the law: standardised numbers, or coded labels."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .numerics import weighted_location_scale
+from .numerics import Floats, Ints, weighted_location_scale
 from .tables import n_rows
 
-#: Probability below which a class counts as impossible: its logarithm stays finite.
+#: Smaller probabilities of a class are replaced by this one, whose logarithm is finite.
 SMALLEST_PROBABILITY = np.finfo(float).tiny
 
-#: Beyond it the square of y overflows.
+#: The squares of larger values of y overflow.
 LARGEST_Y = 1e153
 
-#: Where the standard deviation of y is smaller, y counts as constant: the precision of
-#: experts that fit it well would overflow.
+#: An output of smaller standard deviation counts as constant: the precision of experts that fit it
+#: well would overflow.
 SMALLEST_SCALE = 1e-151
 
-#: How far from one the sum of an expert's probabilities may be: it may compute them in
-#: half precision.
+#: Largest difference from one of the sum of an expert's probabilities. An expert may compute them
+#: in half precision.
 _SUM_TOLERANCE = 1e-2
 
 
@@ -29,7 +33,7 @@ class Target:
     Attributes
     ----------
     raw : ndarray of shape (n,) or (n, m)
-        As handed to experts.
+        y that experts are fitted to.
     values : ndarray of shape (n, m)
         Standardised.
     mean, scale : ndarray of shape (m,)
@@ -37,23 +41,23 @@ class Target:
     standardised : bool
         Whether `values` are y shifted and scaled, or y itself.
     typical : ndarray of shape (m,) or None
-        Size of y, where it is not standardised.
+        Geometric means of the sizes of y, where y is not standardised.
     """
 
-    raw: np.ndarray
-    values: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
+    raw: NDArray
+    values: Floats
+    mean: Floats
+    scale: Floats
     standardised: bool = True
-    typical: np.ndarray | None = None
+    typical: Floats | None = None
 
-    #: Of labels only.
+    #: Only labels have codes and classes.
     codes = None
     classes = None
 
     @classmethod
-    def of(cls, y, weights, standardised=True):
-        """Standardise y, (n,) or (n, m), or take it as it is."""
+    def of(cls, y: NDArray, weights: Floats, standardised: bool = True) -> Target:
+        """Return the target of y, (n,) or (n, m), standardised or in its own units."""
         columns = y.reshape(len(y), -1)
         if not standardised:
             m = columns.shape[1]
@@ -65,53 +69,56 @@ class Target:
         values = np.where(constant, 0.0, (columns - mean) / scale)
         return cls(y, np.asfortranarray(values), mean, scale)
 
-    def rows(self, rows, weights):
-        """The target of some rows, standardised with their weights."""
+    def rows(self, rows: Ints, weights: Floats) -> Target:
+        """Return the target of some rows, standardised with their weights."""
         return Target.of(self.raw[rows], weights, self.standardised)
 
-    def standardised_by(self, units):
-        """The same in the location and scale of other rows, which `units` knows."""
-        values = units.targets(self.raw.reshape(len(self.raw), -1))
-        return replace(self, values=values, mean=units.y_mean, scale=units.y_scale)
+    def standardised_by(self, mean: Floats, scale: Floats) -> Target:
+        """Return the same target, standardised by mean and scale (m,) of other rows."""
+        values = np.asfortranarray((self.raw.reshape(len(self.raw), -1) - mean) / scale)
+        return replace(self, values=values, mean=mean, scale=scale)
 
     @property
-    def width(self):
-        """Number of values an expert answers with."""
+    def width(self) -> int:
+        """Number of values that an expert predicts for a row."""
         return self.values.shape[1]
 
     @property
-    def single(self):
+    def single(self) -> bool:
         """Whether y has one dimension."""
         return self.raw.ndim == 1
 
     @property
-    def columns(self):
-        """What is folded: `values`, (n, m)."""
+    def columns(self) -> Floats:
+        """The targets that sums over rows are made of: `values`, (n, m)."""
         return self.values
 
     @property
-    def log_scale(self):
-        """What a log-density loses when it is stated in the units of y."""
+    def log_scale(self) -> float:
+        """Log-density of a standardised row minus that of the row in the units of y."""
         return float(np.log(self.scale).sum())
 
     @property
-    def scores(self):
-        """What starts tell rows apart by, (n, m): y, on nearly logarithmic scale if as it is."""
-        if self.standardised:
+    def scores(self) -> Floats:
+        """Columns (n, m) by which starts separate rows: y.
+
+        Where y is not standardised, its scale is nearly logarithmic.
+        """
+        if self.typical is None:
             return self.values
         return np.sign(self.values) * np.log1p(np.abs(self.values) / self.typical)
 
-    def surrogate(self, weights):
-        """The target of the linear experts that stand in for others where starts are tried."""
+    def surrogate(self, weights: Floats) -> Target:
+        """Return the target of the linear experts on which starts are tried."""
         return self if self.standardised else Target.of(self.scores, weights)
 
     @property
-    def blank(self):
-        """Room for what one expert says of all rows, (n, m)."""
+    def blank(self) -> Floats:
+        """A new array (n, m) for the predictions of one expert."""
         return np.zeros(self.values.shape)
 
-    def read(self, expert, X, rows=None):
-        """Predictions (n, m) of a fitted expert, standardised, for X that holds `rows`."""
+    def read(self, expert: Any, X: Any, rows: Ints | None = None) -> Floats:
+        """Return standardised predictions (n, m) of a fitted expert for X, which holds `rows`."""
         return (predict_numbers(expert, X, len(self.scale)) - self.mean) / self.scale
 
 
@@ -122,56 +129,58 @@ class Labels:
     Attributes
     ----------
     raw : ndarray of shape (n,)
-        As handed to experts.
+        Labels that experts are fitted to.
     codes : ndarray of shape (n,), int
     classes : ndarray of shape (n_classes,)
     """
 
-    raw: np.ndarray
-    codes: np.ndarray
-    classes: np.ndarray
+    raw: NDArray
+    codes: Ints
+    classes: NDArray
+
+    #: Probabilities of labels have no units.
     log_scale = 0.0
 
-    #: Of numbers only.
+    #: Only numbers have values and a scale.
     values = None
     scale = None
 
     @property
-    def columns(self):
-        """What is folded: codes, (n, 1)."""
+    def columns(self) -> NDArray:
+        """The targets that sums over rows are made of: codes, (n, 1)."""
         return self.codes[:, None]
 
-    def standardised_by(self, units):
-        """Itself: labels have none."""
+    def standardised_by(self, mean: Floats, scale: Floats) -> Labels:
+        """Return the labels themselves, which have neither mean nor scale."""
         return self
 
     @property
-    def width(self):
-        """Number of values an expert answers with."""
+    def width(self) -> int:
+        """Number of values that an expert predicts for a row."""
         return len(self.classes)
 
-    def rows(self, rows, weights):
-        """The labels of some rows; the classes stay."""
+    def rows(self, rows: Ints, weights: Floats) -> Labels:
+        """Return the labels of some rows, with all classes."""
         return Labels(self.raw[rows], self.codes[rows], self.classes)
 
     @property
-    def scores(self):
-        """What starts tell rows apart by: (n, 1 + n_classes), codes and indicators."""
+    def scores(self) -> NDArray:
+        """Columns (n, 1 + n_classes) by which starts separate rows: codes and indicators."""
         return np.column_stack([self.codes, np.eye(len(self.classes))[self.codes]])
 
-    def surrogate(self, weights):
-        """The target of the experts that stand in for others where starts are tried: itself."""
+    def surrogate(self, weights: Floats) -> Labels:
+        """Return the target of the linear experts on which starts are tried: the labels."""
         return self
 
     @property
-    def blank(self):
-        """Room for what one expert says of all rows, (n,)."""
+    def blank(self) -> Floats:
+        """A new array (n,) for the log-probabilities of one expert."""
         return np.zeros(len(self.codes))
 
-    def read(self, expert, X, rows=None):
-        """Log-probabilities (n,) that a fitted expert gives to each row's own class.
+    def read(self, expert: Any, X: Any, rows: Ints | None = None) -> Floats:
+        """Return the log-probabilities (n,) that a fitted expert gives to each row's own class.
 
-        X holds the rows of the numbers `rows`, in their order; None for all.
+        X holds the rows with the numbers `rows`, in their order; None for all.
         """
         proba = predict_probabilities(expert, X, self.classes)
         codes = self.codes if rows is None else self.codes[rows]
@@ -179,57 +188,58 @@ class Labels:
         return np.log(np.maximum(own, SMALLEST_PROBABILITY))
 
 
-def _geometric_means(sizes, weights):
-    """Weighted geometric means (m,) of what is positive of (n, m); one where nothing is."""
+def _geometric_means(sizes: Floats, weights: Floats) -> Floats:
+    """Return weighted geometric means (m,) of the positive entries of (n, m); one if none is."""
     share = (weights / weights.max())[:, None] * (sizes > 0)
     logs = np.log(np.where(sizes > 0, sizes, 1.0))
     return np.exp((share * logs).sum(axis=0) / np.maximum(share.sum(axis=0), SMALLEST_SCALE))
 
 
-def predict_numbers(expert, X, n_outputs):
-    """Predictions of a fitted expert as (n, m).
+def predict_numbers(expert: Any, X: Any, n_outputs: int) -> Floats:
+    """Return the predictions of a fitted expert as (n, m).
 
     Raises
     ------
     ValueError
         If they have another shape or are not finite.
     """
-    answer = np.asarray(expert.predict(X))
-    if answer.ndim == 1 and n_outputs == 1:
-        answer = answer[:, None]
+    predicted = np.asarray(expert.predict(X))
+    if predicted.ndim == 1 and n_outputs == 1:
+        predicted = predicted[:, None]
     expected = (n_rows(X), n_outputs)
-    if answer.shape != expected:
-        raise ValueError(f"predict must return the shape {expected}, got {answer.shape}")
-    answer = answer.astype(np.float64)
-    if not np.isfinite(answer).all():
+    if predicted.shape != expected:
+        raise ValueError(f"predict must return the shape {expected}, got {predicted.shape}")
+    predicted = predicted.astype(np.float64)
+    if not np.isfinite(predicted).all():
         raise ValueError("predict must return finite numbers, got NaN or infinity")
-    return answer
+    return predicted
 
 
-def predict_probabilities(expert, X, classes):
-    """Class probabilities of a fitted expert as (n, n_classes), in the order of `classes`.
+def predict_probabilities(expert: Any, X: Any, classes: NDArray) -> Floats:
+    """Return the class probabilities (n, n_classes) of a fitted expert, in the order of `classes`.
 
     Classes that the expert has not seen get the probability zero.
 
     Raises
     ------
     ValueError
-        If they have another shape, are negative or are not finite.
+        If they have another shape, are negative, are not finite, do not sum to one, or are those
+        of classes that are not among `classes`.
     """
-    answer = np.asarray(expert.predict_proba(X), dtype=np.float64)
+    predicted = np.asarray(expert.predict_proba(X), dtype=np.float64)
     expected = (n_rows(X), len(expert.classes_))
-    if answer.shape != expected:
-        raise ValueError(f"predict_proba must return the shape {expected}, got {answer.shape}")
-    if not np.isfinite(answer).all() or (answer < 0).any():
+    if predicted.shape != expected:
+        raise ValueError(f"predict_proba must return the shape {expected}, got {predicted.shape}")
+    if not np.isfinite(predicted).all() or (predicted < 0).any():
         raise ValueError("predict_proba must return finite probabilities, got NaN or negative")
-    if (np.abs(answer.sum(axis=1) - 1.0) > _SUM_TOLERANCE).any():
+    if (np.abs(predicted.sum(axis=1) - 1.0) > _SUM_TOLERANCE).any():
         raise ValueError("predict_proba must return rows with the sum one")
     seen = np.asarray(expert.classes_)
     if np.array_equal(seen, classes):
-        return answer
+        return predicted
     unknown = sorted(set(seen.tolist()) - set(classes.tolist()), key=str)
     if unknown:
         raise ValueError(f"predict_proba must answer for the classes of y, got also {unknown}")
-    proba = np.zeros((len(answer), len(classes)))
-    proba[:, np.searchsorted(classes, seen)] = answer
+    proba = np.zeros((len(predicted), len(classes)))
+    proba[:, np.searchsorted(classes, seen)] = predicted
     return proba

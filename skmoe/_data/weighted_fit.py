@@ -1,32 +1,36 @@
-"""How a scikit-learn estimator is trained on weighted rows, whatever it takes."""
+"""Fits of scikit-learn estimators to weighted rows, with sample weights or by resampling."""
 
 import copy
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from .._sklearn import routing_enabled, take
 from .design import read_only
+from .numerics import Floats, Ints
 from .pipelines import last_step, weight_parameter, wrapped_by
 
-#: Rows with less than this share of the largest weight teach an expert nothing.
+#: Rows whose weight is at most this share of the largest are left out of a fit.
 NEGLIGIBLE = 1e-12
 
 
-def weighted_rows(weights, offset):
-    """Draw rows by systematic resampling: the substitute for sample weights.
+def weighted_rows(weights: Floats, offset: float) -> Ints:
+    """Draw rows by systematic resampling, for estimators without sample weights.
 
-    As many rows are drawn as the weights sum to. With weights of zero and one
-    each row of weight one is drawn once; and since the points are fixed by
-    `offset`, a small change of the weights changes few rows.
+    The number of rows drawn is the sum of the weights. With weights of zero and
+    one each row of weight one is drawn once. The points are fixed by `offset`,
+    so that a small change of the weights changes few rows.
 
     Parameters
     ----------
     weights : ndarray of shape (n,)
-        In units of rows.
+        How often each row is to be drawn, on average.
     offset : float in [0, 1)
 
     Returns
@@ -40,28 +44,29 @@ def weighted_rows(weights, offset):
     return np.minimum(np.searchsorted(cumulative, points, side="right"), len(weights) - 1)
 
 
-def fitted_rows(estimator, weights, offset):
-    """Numbers of the rows that `fit_weighted` hands to an estimator."""
+def fitted_rows(estimator: Any, weights: Floats, offset: float) -> Ints:
+    """Return the numbers of the rows that `fit_weighted` hands to an estimator."""
     rows = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
     if weight_parameter(estimator) is None:
         rows = rows[weighted_rows(weights[rows], offset)]
     return rows
 
 
-def resumable(estimator):
-    """Tell whether an estimator takes steps to an optimum, and can go on where it stopped."""
+def resumable(estimator: Any) -> bool:
+    """Tell whether an estimator is fitted iteratively and has a ``warm_start``."""
     return {"warm_start", "max_iter"} <= set(last_step(estimator).get_params(deep=False))
 
 
-def resume(estimator, previous, y):
-    """Return what to fit: a clone, or a copy of `previous` that goes on from its coefficients.
+def resume(estimator: Any, previous: Any, y: NDArray) -> Any:
+    """Return the estimator to fit: a clone, or a copy of `previous` with ``warm_start=True``.
 
-    Ensembles have a ``warm_start`` too, but theirs adds members and fits none anew: they have
-    no coefficients, and are cloned. So is a classifier whose classes have changed.
+    Only an estimator with coefficients is resumed: the ``warm_start`` of ensembles adds members and
+    refits none. A classifier whose classes have changed is cloned.
     """
     if previous is None or not resumable(estimator):
         return clone(estimator)
     last = last_step(previous)
+    # Users' estimators: which fitted attributes they have depends on their kind.
     same = hasattr(last, "classes_") and np.array_equal(last.classes_, np.unique(y))
     if not same or not (hasattr(last, "coef_") or hasattr(last, "coefs_")):
         return clone(estimator)
@@ -70,7 +75,16 @@ def resume(estimator, previous, y):
     return copied
 
 
-def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=None):
+def fit_weighted(
+    estimator: Any,
+    X: Any,
+    y: NDArray,
+    weights: Floats | None,
+    *,
+    offset: float = 0.5,
+    params: Mapping[str, Any] | None = None,
+    previous: Any = None,
+) -> Any:
     """Fit a clone of `estimator` to weighted rows.
 
     Parameters
@@ -79,14 +93,14 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
     X : array-like, sparse matrix or data frame of shape (n, d)
     y : ndarray of shape (n,) or (n, m)
     weights : ndarray of shape (n,) or None
-        Rows of negligible weight are left out; None, or ones throughout, means
-        that the estimator is fitted as it would be alone.
+        Rows of negligible weight are left out. With None, or ones throughout,
+        the estimator is fitted without weights.
     offset : float
         Where the resampling of an estimator without sample weights begins.
     params : dict, optional
-        Further parameters of ``fit``; arrays with one entry a row are cut alike.
+        Further parameters of ``fit``; of arrays with one entry per row the same rows are taken.
     previous : estimator, optional
-        What an earlier call returned, to go on from where that can be.
+        What an earlier call returned. The fit begins at its coefficients where that is possible.
 
     Returns
     -------
@@ -104,12 +118,30 @@ def fit_weighted(estimator, X, y, weights, *, offset=0.5, params=None, previous=
     return fitted
 
 
-def fit_further(estimator, X, y, weights, *, offset=0.5, params=None):
-    """Fit an estimator that goes on from where it stopped to weighted rows, as `fit_weighted`."""
+def fit_further(
+    estimator: Any,
+    X: Any,
+    y: NDArray,
+    weights: Floats | None,
+    *,
+    offset: float = 0.5,
+    params: Mapping[str, Any] | None = None,
+) -> Any:
+    """Fit an estimator itself, not a clone, to weighted rows; parameters are as of `fit_weighted`.
+
+    An estimator with ``warm_start=True`` continues its fit.
+    """
     return _fit(estimator, X, y, weights, offset, dict(params or {}))
 
 
-def _fit(estimator, X, y, weights, offset, params):
+def _fit(
+    estimator: Any,
+    X: Any,
+    y: NDArray,
+    weights: Floats | None,
+    offset: float,
+    params: dict[str, Any],
+) -> Any:
     _seed_hidden(last_step(estimator))
     if weights is None or np.all(weights == 1.0):
         return estimator.fit(read_only(X), read_only(y), **params)
@@ -121,26 +153,31 @@ def _fit(estimator, X, y, weights, offset, params):
     elif name is not None:
         params[name] = weights
     if len(rows) < len(weights) or name is None:
-        params = {key: _rows_of(value, rows, len(weights)) for key, value in params.items()}
+        params = {key: rows_of(value, rows, len(weights)) for key, value in params.items()}
         X, y = take(X, rows), y[rows]
     params = {key: read_only(value) for key, value in params.items()}
     return estimator.fit(read_only(X), read_only(y), **params)
 
 
-def _seed_hidden(estimator):
-    """Seed what has a random state that is no parameter, as ``SVR``: no search could seed it."""
+def _seed_hidden(estimator: Any) -> None:
+    """Seed an estimator whose ``random_state`` is no parameter, such as ``SVR``.
+
+    Nobody else can seed it.
+    """
     if "random_state" in vars(estimator) and "random_state" not in estimator.get_params(deep=False):
         estimator.random_state = 0
 
 
-def has_weighted_partial_fit(estimator):
+def has_weighted_partial_fit(estimator: Any) -> bool:
     """Tell whether an estimator has a ``partial_fit`` that takes sample weights."""
     method = getattr(estimator, "partial_fit", None)
     return method is not None and "sample_weight" in inspect.signature(method).parameters
 
 
-def partial_fit_weighted(estimator, X, y, weights, classes=None):
-    """Let an estimator learn from weighted rows, by its own ``partial_fit``.
+def partial_fit_weighted(
+    estimator: Any, X: Any, y: NDArray, weights: Floats, classes: NDArray | None = None
+) -> Any:
+    """Call the ``partial_fit`` of an estimator on weighted rows.
 
     Parameters
     ----------
@@ -163,14 +200,19 @@ def partial_fit_weighted(estimator, X, y, weights, classes=None):
     return estimator.partial_fit(read_only(take(X, rows)), read_only(y[rows]), **params)
 
 
-def _rows_of(value, rows, n):
+def rows_of(value: Any, rows: Ints, n: int) -> Any:
+    """Return the given rows of a fit parameter that has one entry for each of n rows.
+
+    Any other value is returned unchanged.
+    """
+    # Fit parameters are the user's: anything with a length may have one entry per row.
     if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
         return take(value, rows)
     return value
 
 
-def _request_weights(estimator):
-    """Under metadata routing, let the part that is to have the weights ask for them, alone."""
+def _request_weights(estimator: Any) -> None:
+    """Request weights, under metadata routing, for the part that takes them and for no other."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
             _set_request(step, False)
@@ -182,10 +224,11 @@ def _request_weights(estimator):
         _request_weights(wrapped_by(estimator))
 
 
-def _set_request(step, value):
+def _set_request(step: Any, value: bool) -> None:
+    # Steps are users' estimators: only scikit-learn's own base classes have these methods.
     if hasattr(step, "set_fit_request") and has_fit_parameter(step, "sample_weight"):
         step.set_fit_request(sample_weight=value)
-    # A search hands the weights that it is given to its scores too.
+    # A search passes its sample weights to the scores too.
     score = getattr(step, "score", None) if hasattr(step, "set_score_request") else None
     if score is not None and "sample_weight" in inspect.signature(score).parameters:
         step.set_score_request(sample_weight=value)

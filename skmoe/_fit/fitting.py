@@ -176,7 +176,7 @@ class Fitting:
             search = Search(training, training, self.settings, average)
             results = search.best_of_full([given], drawn=False)
             if self.parts.specialize:
-                results[0] = search.reseed_dead(results[0])
+                results[0] = search.reseed_starved(results[0])
             return training, results, search.log
         cheap = training if training.cheap else self.surrogate(SoftmaxGate()).training(pool)
         search = Search(training, cheap, self.settings, average)
@@ -189,7 +189,7 @@ class Fitting:
             results = search.best_of_short(starts)
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
-        results[0] = search.reseed_dead(results[0])
+        results[0] = search.reseed_starved(results[0])
         return training, results, search.log
 
     def _auto_starts(self, training, cheap):

@@ -1,21 +1,32 @@
-"""Fitting to more rows than memory holds: starts on some of them, EM on all, block by block."""
+"""Fits to more rows than memory holds: starts on a sample of the rows, then EM on all of them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.chunks import Summable
 from .._data.design import View
 from .._data.groups import Rows
-from .._data.moments import survey
+from .._data.moments import Moments, Standardisation, survey
 from .._data.pipelines import last_step
-from ..em._search import Search
-from ..em._sums import BlockSums, curvature_stride
-from ..em._sums_trainer import SumsTrainer
+from .._data.target import Labels, Target
+from ..em._loop import Result
+from ..em._protocols import ExpertForm, Floats, GateForm
+from ..em._search import Search, Settings
+from ..em._sums import BlockSums, Statistics, curvature_stride
+from ..em._sums_trainer import SumsParts, SumsTrainer
 from ..experts import batch_of
 from ..gates import GateMixin
 from .calibration import calibrated, with_scaled_dispersion
 from .fitting import Fitting
-from .problem import Data
+from .problem import Data, Specification
 
-#: Experts whose M-step under a law needs only sums over rows, by what they minimise.
+#: Experts whose M-step under a law needs only sums over rows, by the loss of the law.
 _EXPERTS = {
     "squares": "LinearRegression or Ridge",
     "poisson": "PoissonRegressor(alpha=0)",
@@ -23,15 +34,15 @@ _EXPERTS = {
     "labels": "LogisticRegression",
 }
 
-#: Coefficients that are solved for at once, at most: their Hessian takes 128 MB.
+#: Largest number of coefficients that are solved for at once. Their Hessian takes 128 MB.
 _LARGEST_SYSTEM = 4096
 
-#: Rows on which starts are tried.
+#: Largest number of rows on which starts are tried.
 SOME_ROWS = 2**16
 
 
-def needs_all_rows(parts):
-    """Say which of the parts needs all rows at once; None where blocks suffice.
+def needs_all_rows(parts: Specification) -> str | None:
+    """Return a sentence on the part that needs all rows at once; None where blocks suffice.
 
     Parameters
     ----------
@@ -53,40 +64,70 @@ def needs_all_rows(parts):
 
 
 class ChunkSums:
-    """Folds the rows of chunks into statistics, as `BlockSums` does those of one array.
+    """Sums of the M-step over the rows of chunks, as `BlockSums` makes them of arrays.
 
     Parameters
     ----------
-    chunks : Chunks
-    units : Standardisation
+    chunks : Chunks or DaskChunks
+    standardisation : Standardisation
     moments : Moments
     """
 
-    def __init__(self, chunks, units, moments):
-        self.chunks, self.units = chunks, units
+    def __init__(self, chunks: Summable, standardisation: Standardisation, moments: Moments):
+        self.chunks, self.standardisation = chunks, standardisation
         self.total = moments.weight
         self._stride = curvature_stride(moments.n)
 
-    def statistics(self, gate, experts, *, top_k=None, curvature=False):
-        """Return the statistics of all rows under parts that `Fold.statistics` takes."""
-        asked = {"top_k": top_k, "curvature": curvature, "stride": self._stride}
-        return self.chunks.fold(partial(_statistics, self.units, gate, experts, asked))
+    def statistics(
+        self,
+        gate: Callable[[], GateForm],
+        experts: Callable[[], ExpertForm],
+        *,
+        top_k: int | None = None,
+        curvature: bool = False,
+    ) -> Statistics:
+        """Return the statistics of all rows; parameters are as of `BlockSums.statistics`."""
+        options = {"top_k": top_k, "curvature": curvature, "stride": self._stride}
+        return self.chunks.sum_of(
+            partial(_statistics, self.standardisation, gate, experts, options)
+        )
 
-    def gate_entropy(self, gate, experts):
-        """Sum over rows of weights × entropies of the gate's probabilities, in nats."""
-        return self.chunks.fold(partial(_gate_entropy, self.units, gate, experts))
+    def gate_entropy(
+        self, gate: Callable[[], GateForm], experts: Callable[[], ExpertForm]
+    ) -> float:
+        """Return the sum over rows of weights × entropies of the gate's probabilities, in nats."""
+        return self.chunks.sum_of(partial(_gate_entropy, self.standardisation, gate, experts))
 
 
-def _folded(units, X, y, weights):
-    return BlockSums(units.design(X).matrix, units.targets(y), weights)
+def _block_sums(
+    standardisation: Standardisation, X: Floats, y: Floats, weights: Floats
+) -> BlockSums:
+    return BlockSums(standardisation.design(X).matrix, standardisation.targets(y), weights)
 
 
-def _statistics(units, gate, experts, asked, number, X, y, weights):
-    return _folded(units, X, y, weights).statistics(gate, experts, **asked)
+def _statistics(
+    standardisation: Standardisation,
+    gate: Callable[[], GateForm],
+    experts: Callable[[], ExpertForm],
+    options: dict[str, Any],
+    number: int,
+    X: Floats,
+    y: Floats,
+    weights: Floats,
+) -> Statistics:
+    return _block_sums(standardisation, X, y, weights).statistics(gate, experts, **options)
 
 
-def _gate_entropy(units, gate, experts, number, X, y, weights):
-    return _folded(units, X, y, weights).gate_entropy(gate, experts)
+def _gate_entropy(
+    standardisation: Standardisation,
+    gate: Callable[[], GateForm],
+    experts: Callable[[], ExpertForm],
+    number: int,
+    X: Floats,
+    y: Floats,
+    weights: Floats,
+) -> float:
+    return _block_sums(standardisation, X, y, weights).gate_entropy(gate, experts)
 
 
 class ChunkedFitting:
@@ -94,25 +135,34 @@ class ChunkedFitting:
 
     Parameters
     ----------
-    chunks : Chunks
+    chunks : Chunks or DaskChunks
     parts : Specification
     make_target : callable
-        Makes a `Target` or `Labels` of y (n, m), as chunks hold it, and weights (n,).
+        Returns the `Target` or `Labels` of y (n, m), as chunks hold it, and weights (n,).
     settings : Settings
     rng : numpy.random.RandomState
     """
 
-    def __init__(self, chunks, parts, make_target, settings, rng):
+    def __init__(
+        self,
+        chunks: Summable,
+        parts: Specification,
+        make_target: Callable[[NDArray, Floats], Target | Labels],
+        settings: Settings,
+        rng: np.random.RandomState,
+    ):
         self.chunks, self.parts, self.make_target = chunks, parts, make_target
         self.settings, self.rng = settings, rng
 
-    def run(self, n_features, init, n_init):
-        """Fit.
+    def run(
+        self, n_features: int, init: str, n_init: int | str
+    ) -> tuple[SumsTrainer, Result, list[dict], float]:
+        """Fit the mixture: try starts on a sample of the rows, and run EM on all from the best.
 
         Parameters
         ----------
         n_features : int
-        init : str
+        init : {"auto", "kmeans", "random", "split"}
         n_init : int or "auto"
 
         Returns
@@ -120,27 +170,30 @@ class ChunkedFitting:
         training : SumsTrainer
         result : Result
         log : list of dict
-            What every start reached on some of the rows, and the best of them on all.
+            Results of all starts on the sample, and of the best of them on all rows.
         widening : float
-            What dispersions have been multiplied by, where rows are few.
+            Factor by which dispersions were multiplied; one unless rows are few.
 
         Raises
         ------
         ValueError
             If there are more coefficients than can be solved for at once.
         """
-        moments, units, some = survey(self.chunks, n_features, self.parts.law, SOME_ROWS, self.rng)
+        moments, standardisation, some = survey(
+            self.chunks, n_features, self.parts.law, SOME_ROWS, self.rng
+        )
         weights, target = some.weights, self.make_target(some.y, some.weights)
-        tried = Data(some.X, target, weights, Rows(weights), None, None, None)
-        fitting = Fitting(tried, self.parts, self.settings, None, self.rng)
+        sample = Data(some.X, target, weights, Rows(weights), None, None, None)
+        fitting = Fitting(sample, self.parts, self.settings, None, self.rng)
         small, results, log = fitting.run(init=init, n_init=n_init, given=None, average=1)
-        view = View.of(self.chunks.first, weights, units.design(some.X))
-        fold = ChunkSums(self.chunks, units, moments)
-        training = self._of_all(small, view, target.standardised_by(units), fold)
+        view = View.of(self.chunks.first, weights, standardisation.design(some.X))
+        sums = ChunkSums(self.chunks, standardisation, moments)
+        whole = target.standardised_by(standardisation.y_mean, standardisation.y_scale)
+        training = self._trainer_of_all(small, view, whole, sums)
         state = results[0].state
-        dispersion = state.parameters.dispersion
-        if dispersion is not None:
-            dispersion = small.law.rescaled(dispersion, small.target.scale)
+        dispersion, scale = state.parameters.dispersion, small.target.scale
+        if dispersion is not None and scale is not None:
+            dispersion = small.law.rescaled(dispersion, scale)
         search = Search(training, training, self.settings)
         start = training.reading(*small.finish(state), dispersion)
         result = search.resume_run(training.expect(start, search.top_k), "all rows")
@@ -152,19 +205,22 @@ class ChunkedFitting:
             result = with_scaled_dispersion(training, result, widening, search.top_k)
         return training, result, log + search.log, widening
 
-    def _of_all(self, small, view, target, fold):
-        """The training of the same parts on all rows."""
+    def _trainer_of_all(
+        self, small: Any, view: View, target: Target | Labels, sums: ChunkSums
+    ) -> SumsTrainer:
+        """Return the trainer on all rows of the parts of `small`, the trainer on the sample."""
         n_experts = small.n_experts
         bank = type(small.bank)(small.bank.template, view, target, n_experts)
         gate = small.gate.gate.em_trainer(view, view.weights, n_experts)
-        rest = target, view.weights, small.units, n_experts, fold
-        training = SumsTrainer(gate, bank, small.law, *rest)
+        training = SumsTrainer(
+            gate, bank, small.law, target, view.weights, small.units, n_experts, sums
+        )
         _check_size(training.parts)
         training.names = small.names
         return training
 
 
-def _check_size(parts):
+def _check_size(parts: SumsParts) -> None:
     size = max(part.size for part in parts)
     if size > _LARGEST_SYSTEM:
         raise ValueError(

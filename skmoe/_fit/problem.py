@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.base import clone
 
 from .._data.pipelines import last_step
+from .._data.weighted_fit import rows_of
 from .._sklearn import take
-from ..experts import InSample, batch_of, count_parameters, rows_of
+from ..experts import InSample, batch_of, count_parameters
 
 #: Components that share an expert begin with scales up to this factor below and above its own.
 _WIDEST = 2.0

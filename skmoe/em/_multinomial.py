@@ -9,19 +9,33 @@ Problem g maximises ``sum_i w_ig sum_c t_ic log softmax(Z_i B_g')_c
 the value never falls, whatever the curvature used.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .._data.numerics import column_dots, conjugate_gradient, log_softmax, pair_products
+from .._data.design import Design
+from .._data.numerics import (
+    Floats,
+    Ints,
+    column_dots,
+    conjugate_gradient,
+    log_softmax,
+    pair_products,
+)
+from ._newton import assemble_hessian, hessian_diagonal
 
-#: Explicit Hessians up to this many coefficients a problem, products beyond.
+#: Hessians of up to this many coefficients per problem are formed. Larger ones are only multiplied
+#: by vectors.
 EXPLICIT_SIZE = 256
 
-#: The Hessian is formed anew once the gain differs from its prediction by this share.
+#: The Hessian is formed again once the gain differs from its prediction by this share.
 REFRESH_RATIO = 0.1
 
-#: Steps for which blocks of the Hessian serve as a preconditioner.
+#: Number of steps for which blocks of the Hessian are used as a preconditioner.
 _OLDEST_BLOCKS = 8
 
 #: Up to this many probabilities (32 MB) are kept from one Hessian product to the next, or as
@@ -30,39 +44,38 @@ _KEPT_SIZE = 2**22
 
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
-_DAMPING = 1e-10
 
-#: Curvature of a problem that has no rows at all: its Hessian keeps an inverse. Anything
-#: larger would be felt where all sample weights are small.
-_LEAST_CURVATURE = 1e-100
-
-#: Conjugate gradients of a Newton step within EM, where the next iteration goes on from
-#: here and wants another optimum: relative residual and number of products.
+#: Relative residual and number of products at which conjugate gradients end within EM, where the
+#: next iteration has another optimum.
 EM_PRECISION = (0.25, 5)
 
 #: The same for a problem that is solved to its optimum.
 FULL_PRECISION = (0.01, 500)
 
+#: Maps a block of b rows to probabilities (b, G, C) and weights (b, G).
+BlockProbabilities = Callable[[slice], tuple[Floats, Floats]]
+
 
 @dataclass(frozen=True)
 class Iterate:
-    """Coefficients with the curvature they were found with.
+    """Coefficients, and the curvature by which they were computed.
 
     Attributes
     ----------
     coef : ndarray of shape (G, C, p)
     log_proba : ndarray of shape (n, C) or (n, G)
-        Of all classes for soft targets, of the row's own class for labels.
+        Of all classes for soft targets, of the row's own class for labels. None for an iterate
+        without rows.
     curvature : ndarray of shape (G, C * p, C * p), (G, C, p, p) or (G, C, p), or None
-        Inverse Hessian of an earlier iterate; where it is large of its blocks on the diagonal,
-        or of the diagonal alone; None when it is to be formed anew.
+        Inverse Hessian of an earlier iterate. Where the Hessian is large, inverses of its
+        diagonal blocks, or of its diagonal. None when it is to be formed again.
     age : int
         Steps since the blocks or the diagonal were formed.
     """
 
-    coef: np.ndarray
-    log_proba: np.ndarray
-    curvature: np.ndarray | None = None
+    coef: Floats
+    log_proba: Any
+    curvature: Floats | None = None
     age: int = 0
 
 
@@ -76,37 +89,37 @@ class SoftTargets:
     n_classes : int
     """
 
-    def __init__(self, design, ridge, n_classes):
+    def __init__(self, design: Design, ridge: Floats, n_classes: int):
         self.design, self.ridge = design, ridge
         self.shape = (1, n_classes, design.shape[1])
 
-    def bind(self, masses, weights):
+    def bind(self, masses: Floats, weights: Floats) -> None:
         """Set the targets times weights, (n, C), of the next steps, and the weights, (n,)."""
         self.masses, self.weights = masses, weights
         self.mass = np.array([weights.sum()])
 
-    def log_proba(self, coef):
-        """Log-probabilities (n, C) of all classes."""
+    def log_proba(self, coef: Floats) -> Floats:
+        """Return log-probabilities (n, C) of all classes."""
         return self.design.linear(coef[0], then=log_softmax)
 
-    def values(self, coef, log_proba):
+    def values(self, coef: Floats, log_proba: Floats) -> Floats:
         """Return the value of the problem, (1,)."""
         return column_dots(self.masses, log_proba).sum() - penalties(coef, self.ridge)
 
-    def probabilities(self, iterate):
-        """Return what maps a block to (b, 1, C) probabilities and (b, 1) weights."""
+    def probabilities(self, iterate: Iterate) -> BlockProbabilities:
+        """Return a function from a block of rows to (b, 1, C) probabilities and (b, 1) weights."""
         return lambda rows: (np.exp(iterate.log_proba[rows])[:, None], self.weights[rows, None])
 
-    def gradient(self, iterate):
-        """Gradient (1, C, p) at an iterate."""
+    def gradient(self, iterate: Iterate) -> Floats:
+        """Return the gradient (1, C, p) at an iterate."""
 
-        def residual(rows):
-            left = np.exp(iterate.log_proba[rows])
-            left *= -self.weights[rows, None]
-            left += self.masses[rows]
-            return left
+        def residual(rows: slice) -> Floats:
+            out = np.exp(iterate.log_proba[rows])
+            out *= -self.weights[rows, None]
+            out += self.masses[rows]
+            return out
 
-        return self.design.folded(residual, self.shape[1])[None] - self.ridge * iterate.coef
+        return self.design.cross_blocks(residual, self.shape[1])[None] - self.ridge * iterate.coef
 
 
 class Labels:
@@ -121,30 +134,30 @@ class Labels:
     n_classes, n_problems : int
     """
 
-    def __init__(self, design, ridge, codes, n_classes, n_problems):
+    def __init__(self, design: Design, ridge: Floats, codes: Ints, n_classes: int, n_problems: int):
         self.design, self.ridge, self.codes = design, ridge, codes
         self.shape = (n_problems, n_classes, design.shape[1])
-        # Of the last coefficients that were tried; the next step begins with them.
+        # Probabilities under the coefficients tried last, at which the next step begins.
         self._keeps = design.shape[0] * n_problems * n_classes <= design.n_entries
         self._last, self._kept = None, {}
 
-    def bind(self, weights):
+    def bind(self, weights: Floats) -> None:
         """Set the weights, (n, G), of the next steps."""
         self.weights = weights
         self.mass = weights.sum(axis=0)
 
-    def _log_proba_blocks(self, coef):
-        """Return what maps a block to the log-probabilities (b, G, C) of all classes."""
+    def _log_proba_blocks(self, coef: Floats) -> Callable[[slice], Floats]:
+        """Return a function from a block of rows to log-probabilities (b, G, C) of all classes."""
         logits = self.design.functions(coef.reshape(-1, self.shape[2]))
 
-        def log_proba(rows):
+        def log_proba(rows: slice) -> Floats:
             block = log_softmax(logits(rows).reshape(-1, self.shape[1]))
             return block.reshape(-1, *self.shape[:2])
 
         return log_proba
 
-    def log_proba(self, coef):
-        """Log-probabilities (n, G) of the row's own class."""
+    def log_proba(self, coef: Floats) -> Floats:
+        """Return log-probabilities (n, G) of the row's own class."""
         out = np.empty((self.shape[0], len(self.codes))).T
         of_all = self._log_proba_blocks(coef)
         self._last, self._kept = coef, {}
@@ -156,48 +169,54 @@ class Labels:
                 self._kept[rows.start] = np.exp(block, out=block)
         return out
 
-    def values(self, coef, log_proba):
+    def values(self, coef: Floats, log_proba: Floats) -> Floats:
         """Return the values of the problems, (G,)."""
         return column_dots(self.weights, log_proba) - penalties(coef, self.ridge)
 
-    def probabilities(self, iterate):
-        """Return what maps a block to (b, G, C) probabilities and (b, G) weights."""
+    def probabilities(self, iterate: Iterate) -> BlockProbabilities:
+        """Return a function from a block of rows to (b, G, C) probabilities and (b, G) weights."""
         if self._keeps and self._last is iterate.coef:
             kept = self._kept
             return lambda rows: (kept[rows.start], self.weights[rows])
         log_proba = self._log_proba_blocks(iterate.coef)
         return lambda rows: (np.exp(log_proba(rows)), self.weights[rows])
 
-    def gradient(self, iterate):
-        """Gradient (G, C, p) at an iterate."""
+    def gradient(self, iterate: Iterate) -> Floats:
+        """Return the gradient (G, C, p) at an iterate."""
         of_block = self.probabilities(iterate)
 
-        def residual(rows):
+        def residual(rows: slice) -> Floats:
             probabilities, weights = of_block(rows)
-            left = -probabilities
-            left[np.arange(len(left)), :, self.codes[rows]] += 1.0
-            left *= weights[:, :, None]
-            return left.reshape(len(left), -1)
+            out = -probabilities
+            out[np.arange(len(out)), :, self.codes[rows]] += 1.0
+            out *= weights[:, :, None]
+            return out.reshape(len(out), -1)
 
-        total = self.design.folded(residual, self.shape[0] * self.shape[1])
+        total = self.design.cross_blocks(residual, self.shape[0] * self.shape[1])
         return total.reshape(self.shape) - self.ridge * iterate.coef
 
 
-def penalties(coef, ridge):
+Problem = SoftTargets | Labels
+
+
+def penalties(coef: Floats, ridge: Floats) -> Floats:
     """Return the L2 penalty of each problem, (G,)."""
-    # Where the coefficient is zero its strength does not matter, infinite or not.
-    with np.errstate(over="ignore"):  # a step of infinite penalty is refused
+    with np.errstate(over="ignore"):  # a step to an infinite penalty is refused
         return 0.5 * (ridge * coef * coef).sum(axis=(1, 2))
 
 
-def start(problem, coef=None):
-    """Return the first iterate: `coef`, centred over the classes, or all zero."""
-    coef = np.zeros(problem.shape) if coef is None else coef - coef.mean(axis=1, keepdims=True)
-    return Iterate(coef, problem.log_proba(coef))
+def start(problem: Problem, coef: Floats | None = None) -> Iterate:
+    """Return the first iterate: `coef`, centred over the classes, or zero coefficients."""
+    first: Floats = np.zeros(problem.shape)
+    if coef is not None:
+        first = coef - coef.mean(axis=1, keepdims=True)
+    return Iterate(first, problem.log_proba(first))
 
 
-def newton_step(problem, iterate, precision=EM_PRECISION):
-    """One backtracked Newton step for every bound problem.
+def newton_step(
+    problem: Problem, iterate: Iterate, precision: tuple[float, int] = EM_PRECISION
+) -> tuple[Iterate, Floats]:
+    """Take one backtracked Newton step for every bound problem.
 
     Parameters
     ----------
@@ -205,14 +224,14 @@ def newton_step(problem, iterate, precision=EM_PRECISION):
         With its targets or weights bound.
     iterate : Iterate
     precision : tuple of (float, int)
-        Of the direction, where no Hessian is formed.
+        Relative residual and number of products of the direction, where no Hessian is formed.
 
     Returns
     -------
     iterate : Iterate
-        Its value is at least that of the one given.
+        Its values are at least those of the one given.
     gain : ndarray of shape (G,)
-        By how much each value grew.
+        Increase of each value.
     """
     value = problem.values(iterate.coef, iterate.log_proba)
     gradient = problem.gradient(iterate)
@@ -221,22 +240,30 @@ def newton_step(problem, iterate, precision=EM_PRECISION):
     step = np.where(np.isfinite(slope) & (slope > 0), 1.0, 0.0)
     direction[step == 0] = 0.0
     slope[step == 0] = 0.0
-    for halving in range(_MAX_HALVINGS + 1):
+
+    def moved() -> tuple[Floats, Floats, Floats]:
+        """Return coefficients, log-probabilities and gains of the steps."""
         coef = iterate.coef + step[:, None, None] * direction
         log_proba = problem.log_proba(coef)
-        gain = problem.values(coef, log_proba) - value
+        return coef, log_proba, problem.values(coef, log_proba) - value
+
+    coef, log_proba, gain = moved()
+    for halving in range(_MAX_HALVINGS):
         short = ~(gain >= _SUFFICIENT * step * slope) & (step > 0)
-        # A gain that is lost in the rounding of the value is no reason to go back.
+        # A step is not shortened for a gain that is smaller than the rounding of the value.
         short &= slope > 1e-15 * np.abs(value)
         if not short.any():
             break
         step[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
+        coef, log_proba, gain = moved()
     if age > _OLDEST_BLOCKS or (age == 0 and _outdated(gain, slope, step, value)):
         curvature = None
     return Iterate(coef, log_proba, curvature, age), gain
 
 
-def solve(problem, iterate, *, max_iter, tol):
+def solve(
+    problem: Problem, iterate: Iterate, *, max_iter: int, tol: float
+) -> tuple[Iterate, int, bool]:
     """Repeat Newton steps until no value gains more than `tol` per unit of weight.
 
     Returns
@@ -253,14 +280,17 @@ def solve(problem, iterate, *, max_iter, tol):
     return iterate, max_iter, False
 
 
-def _outdated(gain, slope, step, value):
+def _outdated(gain: Floats, slope: Floats, step: Floats, value: Floats) -> bool:
+    """Tell whether a gain differs from its prediction by more than `REFRESH_RATIO`."""
     predicted = slope * (step - 0.5 * step**2)
     noticeable = predicted > 1e-9 * np.abs(value)
     return bool((np.abs(gain - predicted) > REFRESH_RATIO * predicted)[noticeable].any())
 
 
-def _direction(problem, iterate, gradient, precision):
-    """Ascent direction (G, C, p), the curvature it was found with, and the age of that."""
+def _direction(
+    problem: Problem, iterate: Iterate, gradient: Floats, precision: tuple[float, int]
+) -> tuple[Floats, Floats, int]:
+    """Return the ascent direction (G, C, p), the curvature it was computed with, and its age."""
     n_problems, n_classes, p = problem.shape
     flat, curvature = gradient.reshape(n_problems, -1), iterate.curvature
     if problem.design.has_grams and n_classes * p <= EXPLICIT_SIZE:
@@ -279,38 +309,39 @@ def _direction(problem, iterate, gradient, precision):
         max_iter=precision[1],
         precondition=lambda vector: _blockwise(curvature, vector),
     ).reshape(problem.shape)
-    # The softmax does not see what all classes share; nor should the penalty.
+    # A vector added to all classes changes no probability; without it the penalty is smallest.
     return direction - direction.mean(axis=1, keepdims=True), curvature, age
 
 
-def _blockwise(inverses, vector):
-    """Products of (G, C, p, p) or diagonal (G, C, p) matrices and a (G, C p) vector."""
+def _blockwise(inverses: Floats, vector: Floats) -> Floats:
+    """Return products of (G, C, p, p) or diagonal (G, C, p) matrices and (G, C p) vectors."""
     parts = vector.reshape(inverses.shape[:3])
     if inverses.ndim == 3:
         return (inverses * parts).reshape(vector.shape)
     return np.matmul(inverses, parts[..., None]).reshape(vector.shape)
 
 
-def _simple_inverse(problem, block_probabilities):
-    """Inverse of the blocks of the negative Hessians (G, C, p, p), a class alone each.
+def _simple_inverse(problem: Problem, block_probabilities: BlockProbabilities) -> Floats:
+    """Return inverses (G, C, p, p) of the diagonal blocks of the negative Hessians, one per class.
 
-    Of sparse columns, which are nearly uncorrelated, the diagonal (G, C, p) serves.
+    Of sparse columns, which are nearly uncorrelated, the inverse of the diagonal (G, C, p).
     """
-    design, m = problem.design, problem.shape[0] * problem.shape[1]
-    diagonal = _diagonal(problem.mass, problem.ridge)[:, None]
+    design: Any = problem.design
+    m = problem.shape[0] * problem.shape[1]
+    diagonal = hessian_diagonal(problem.mass, problem.ridge)[:, None]
 
-    def spread(rows):
+    def variances(rows: slice) -> Floats:
         probabilities, weights = block_probabilities(rows)
         product = probabilities * (1.0 - probabilities) * weights[:, :, None]
         return product.reshape(len(product), -1)
 
     if design.matrix is None:
-        inverse = design.folded_squares(spread, m).reshape(problem.shape)
+        inverse = design.cross_squares(variances, m).reshape(problem.shape)
         inverse += diagonal
         return np.divide(1.0, inverse, out=inverse)
     weights = np.empty((m, design.shape[0])).T
     for rows in design.blocks():
-        weights[rows] = spread(rows)
+        weights[rows] = variances(rows)
     p = problem.shape[2]
     grams = design.grams(weights).reshape(*problem.shape, p)
     columns = np.arange(p)
@@ -318,13 +349,8 @@ def _simple_inverse(problem, block_probabilities):
     return np.linalg.inv(grams)
 
 
-def _diagonal(mass, ridge):
-    """Diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
-    return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
-
-
-def negative_hessian(problem, iterate):
-    """Negative Hessians (G, C p, C p), regular also along the softmax's null direction."""
+def negative_hessian(problem: Problem, iterate: Iterate) -> Floats:
+    """Return negative Hessians (G, C p, C p), regular also along the softmax's null direction."""
     n_problems, n_classes, p = problem.shape
     n_pairs, n = n_classes * (n_classes - 1) // 2, problem.design.shape[0]
     pairs = np.empty((n_problems, n_pairs, n))
@@ -341,42 +367,8 @@ def negative_hessian(problem, iterate):
     return assemble_hessian(grams, problem.mass, problem.ridge)
 
 
-def assemble_hessian(grams, mass, ridge):
-    """Put negative Hessians together from weighted products of columns.
-
-    Parameters
-    ----------
-    grams : ndarray of shape (G, C (C - 1) / 2, p, p)
-        Products with the weights ``w * P_a * P_b``, for every pair a < b of classes.
-    mass : ndarray of shape (G,)
-        Sums of the weights of each problem.
-    ridge : ndarray of shape (p,)
-
-    Returns
-    -------
-    ndarray of shape (G, C p, C p)
-        Regular, also along the direction that the softmax does not see.
-    """
-    n_problems, n_pairs, p = grams.shape[:3]
-    n_classes = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
-    hessian = np.zeros((n_problems, n_classes, p, n_classes, p))
-    for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
-        hessian[:, a, :, b] -= grams[:, pair]
-        hessian[:, b, :, a] -= grams[:, pair]
-        hessian[:, a, :, a] += grams[:, pair]
-        hessian[:, b, :, b] += grams[:, pair]
-    columns = np.arange(p)
-    # Adding one vector to all classes changes no probability, and no gradient has a
-    # part along it: any curvature there does.
-    along = np.maximum(mass, _LEAST_CURVATURE)[:, None] / n_classes
-    for c in range(n_classes):
-        hessian[:, c, columns, c, columns] += _diagonal(mass, ridge)
-        hessian[:, c, columns, :, columns] += along
-    return hessian.reshape(n_problems, n_classes * p, n_classes * p)
-
-
-def _kept_probabilities(problem, iterate):
-    """Return what yields the probabilities of a block: kept where they are few enough."""
+def _kept_probabilities(problem: Problem, iterate: Iterate) -> BlockProbabilities:
+    """Return the probabilities of blocks, in memory if they are few enough."""
     of_block, design = problem.probabilities(iterate), problem.design
     n_problems, n_classes, _ = problem.shape
     if design.shape[0] * n_problems * n_classes > max(_KEPT_SIZE, design.n_entries):
@@ -385,12 +377,14 @@ def _kept_probabilities(problem, iterate):
     return lambda rows: kept[rows.start]
 
 
-def _hessian_product(problem, block_probabilities, vector):
-    """Negative Hessians times (G, C p) vectors, without forming them."""
+def _hessian_product(
+    problem: Problem, block_probabilities: BlockProbabilities, vector: Floats
+) -> Floats:
+    """Return negative Hessians times (G, C p) vectors, without forming the Hessians."""
     coef = vector.reshape(-1, problem.shape[2])
     images = problem.design.functions(coef)
 
-    def curved(rows):
+    def curved(rows: slice) -> Floats:
         probabilities, weights = block_probabilities(rows)
         image = images(rows).reshape(probabilities.shape)
         image = image - (probabilities * image).sum(axis=2, keepdims=True)
@@ -398,6 +392,8 @@ def _hessian_product(problem, block_probabilities, vector):
         image *= weights[:, :, None]
         return image.reshape(len(image), -1)
 
-    total = problem.design.folded(curved, len(coef)).reshape(problem.shape)
-    total = total + _diagonal(problem.mass, problem.ridge)[:, None] * coef.reshape(problem.shape)
+    total = problem.design.cross_blocks(curved, len(coef)).reshape(problem.shape)
+    total = total + hessian_diagonal(problem.mass, problem.ridge)[:, None] * coef.reshape(
+        problem.shape
+    )
     return total.reshape(problem.shape[0], -1)

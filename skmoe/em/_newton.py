@@ -1,14 +1,67 @@
-"""Parts of a folded mixture whose M-step is a step of Newton's method."""
+"""Newton's method for multinomial problems whose sums over rows are given.
+
+The Hessian of such a problem is assembled from products of columns, weighted with products of
+probabilities of two classes.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from . import _multinomial
+from .._data.numerics import Floats
+
+_DAMPING = 1e-10
+
+#: Curvature of a problem that has no rows at all, so that its Hessian has an inverse. A larger one
+#: would change the results where all sample weights are small.
+_LEAST_CURVATURE = 1e-100
+
+
+def hessian_diagonal(mass: Floats, ridge: Floats) -> Floats:
+    """Return the diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
+    return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+
+
+def assemble_hessian(grams: Floats, mass: Floats, ridge: Floats) -> Floats:
+    """Assemble negative Hessians from weighted products of columns.
+
+    Parameters
+    ----------
+    grams : ndarray of shape (G, C (C - 1) / 2, p, p)
+        Products with the weights ``w * P_a * P_b``, for every pair a < b of classes.
+    mass : ndarray of shape (G,)
+        Sums of the weights of each problem.
+    ridge : ndarray of shape (p,)
+
+    Returns
+    -------
+    ndarray of shape (G, C p, C p)
+        Regular, also along the null direction of the softmax.
+    """
+    n_problems, n_pairs, p = grams.shape[:3]
+    n_classes = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
+    hessian = np.zeros((n_problems, n_classes, p, n_classes, p))
+    for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
+        hessian[:, a, :, b] -= grams[:, pair]
+        hessian[:, b, :, a] -= grams[:, pair]
+        hessian[:, a, :, a] += grams[:, pair]
+        hessian[:, b, :, b] += grams[:, pair]
+    columns = np.arange(p)
+    # Adding one vector to all classes changes no probability, and gradients are orthogonal to such
+    # directions. Any positive curvature along them will do.
+    along = np.maximum(mass, _LEAST_CURVATURE)[:, None] / n_classes
+    for c in range(n_classes):
+        hessian[:, c, columns, c, columns] += hessian_diagonal(mass, ridge)
+        hessian[:, c, columns, :, columns] += along
+    return hessian.reshape(n_problems, n_classes * p, n_classes * p)
 
 
 class NewtonPart(ABC):
-    """G concave problems with C classes on p columns; an iterate is coef (G, C, p).
+    """M-step from sums over rows that is a step of Newton's method.
+
+    There are G concave problems with C classes on p columns; an iterate is coef (G, C, p).
 
     Parameters
     ----------
@@ -18,74 +71,74 @@ class NewtonPart(ABC):
         Diagonal of the L2 penalty.
     """
 
-    #: Steps of experts from responsibilities that a start is given.
+    #: Number of M-steps of the experts from the responsibilities of a start.
     first_steps = 3
 
-    def __init__(self, shape, ridge):
+    def __init__(self, shape: tuple[int, int, int], ridge: Floats):
         self.shape, self.ridge = shape, ridge
 
     @abstractmethod
-    def form(self, coef, dispersion=None):
-        """Return what makes the form of an iterate, as `em._blocks` describes it."""
+    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], Any]:
+        """Return a function that makes the form of an iterate, as `em._sums` describes it."""
 
     @abstractmethod
-    def state(self, coef):
-        """Return the iterate in the form that the part's trainer or bank has for it."""
+    def state(self, coef: Floats) -> Any:
+        """Return the iterate as a state of the part's trainer or bank."""
 
-    def zero(self):
-        """The iterate that knows nothing."""
+    def zero(self) -> Floats:
+        """Return the iterate of zero coefficients."""
         return np.zeros(self.shape)
 
     @property
-    def size(self):
-        """Coefficients that are solved for at once."""
+    def size(self) -> int:
+        """Number of coefficients that are solved for at once."""
         return self.shape[1] * self.shape[2]
 
-    def problem_masses(self, statistics):
-        """Weights (G,) of the problems."""
+    def problem_masses(self, statistics: Any) -> Floats:
+        """Return the sums of weights (G,) of the problems."""
         return statistics.mass
 
-    def inverse(self, sums, statistics, dispersion):
-        """Inverse Hessians (G, C p, C p) of what is minimised."""
+    def inverse(self, sums: Any, statistics: Any, dispersion: Floats | None) -> Floats:
+        """Return the inverses (G, C p, C p) of the negative Hessians."""
         n_problems, _, p = self.shape
         pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
-        hessian = _multinomial.assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
+        hessian = assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
         return np.linalg.inv(hessian)
 
-    def propose(self, old, sums, statistics, inverse):
+    def propose(self, old: Floats, sums: Any, statistics: Any, inverse: Floats) -> Floats:
         """Return the iterate of a full Newton step.
 
         Parameters
         ----------
         old : ndarray of shape (G, C, p)
         sums : Sums
-            Of this part.
+            The sums of this part.
         statistics : Statistics
         inverse : ndarray of shape (G, C p, C p)
-            Of this or an earlier iterate.
+            Inverse negative Hessians, at this or an earlier iterate.
         """
         return old + self._direction(old, sums, inverse)[0]
 
-    def predicted_gain(self, old, sums, inverse):
-        """The gain that a full step promises."""
+    def predicted_gain(self, old: Floats, sums: Any, inverse: Floats) -> float:
+        """Return the gain of a full step that the quadratic approximation predicts."""
         direction, gradient = self._direction(old, sums, inverse)
-        with np.errstate(over="ignore"):  # what promises without end is out of date at once
+        with np.errstate(over="ignore"):  # after an infinite gain curvatures are formed again
             return 0.5 * float((gradient * direction).sum())
 
-    def _direction(self, old, sums, inverse):
-        """Newton's direction and the gradient, (G, C, p)."""
+    def _direction(self, old: Floats, sums: Any, inverse: Floats) -> tuple[Floats, Floats]:
+        """Return Newton's direction and the gradient, (G, C, p)."""
         gradient = sums.first.reshape(self.shape) - self.ridge * old
         flat = gradient.reshape(self.shape[0], -1, 1)
         return np.matmul(inverse, flat).reshape(self.shape), gradient
 
-    def between(self, old, new, step):
-        """The iterate that a share of the step leads to."""
+    def between(self, old: Floats, new: Floats, step: float) -> Floats:
+        """Return the iterate after the share `step` of the way from `old` to `new`."""
         return old + step * (new - old)
 
-    def pack(self, coef):
-        """The iterate as an array."""
+    def pack(self, coef: Floats) -> Floats:
+        """Return the iterate as an array."""
         return coef
 
-    def unpack(self, array):
-        """The iterate of an array."""
+    def unpack(self, array: Floats) -> Floats:
+        """Return the iterate of an array."""
         return array

@@ -1,13 +1,14 @@
-"""The parts of a mixture as EM sees them, written down and typed.
+"""Protocols of the parts of a mixture: the attributes and methods that EM uses of each.
 
-EM combines a gate's trainer, a bank of experts and a law of y, on a target and on units. Each is
-known here by what EM calls; the models are in `gates`, `experts` and `responses`. A part that
-lacks a capability answers None: no attribute may be missing. Throughout,
+EM combines a gate's trainer, a bank of experts and a law of y, on a target and on units. The
+implementations are in `gates`, `experts` and `responses`, and in `_data.target` and
+`_data.groups`. Every part has all members of its protocol; a method for which a part lacks the
+capability returns None. Throughout,
 
 - n is the number of rows, U that of units, K that of experts, m that of outputs, p that of
   columns of a standardised design (the last is ones), q that of parameters of a law;
 - responsibilities (U, K) have rows that sum to one, and masses are responsibilities × weights;
-- a *state* is one iterate of a part. It is never changed: every update returns a new one.
+- a *state* is one iterate of a part. It never changes: every update returns a new one.
 """
 
 from __future__ import annotations
@@ -16,65 +17,64 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Bools = NDArray[np.bool_]
+from .._data.design import View
+from .._data.numerics import Bools, Floats, Ints
+from . import _loop
 
-#: One iterate of a part, known to that part alone.
+#: One iterate of a part. Its type is private to the part.
 State = Any
 
 
 class GateTrainer(ABC):
-    """What EM trains of a gate, on one training set.
+    """A gate that EM trains on one training set.
 
     Attributes
     ----------
     cheap : bool
-        Whether an update costs little: no estimator is fitted anew.
+        Whether an update fits no estimator, and so costs little.
     bounded : bool
         Whether the gate has a finite optimum even where it can separate experts completely.
     view : View
-        The columns that the gate sees.
+        The columns of X that the gate is fitted to.
     """
 
     cheap: bool = False
     bounded: bool = True
-    view: Any
+    view: View
 
     @abstractmethod
     def update(self, masses: Floats, state: State | None, weights: Floats | None = None) -> State:
-        """Return the state that masses (U, K) lead to; `weights` (U,) are by default the units'."""
+        """Return the state after an M-step; `weights` (U,) are by default those of the units."""
 
     @abstractmethod
     def log_proba(self, state: State) -> Floats:
-        """Return log-probabilities (U, K), or joint ones with x up to a term of the unit alone."""
+        """Return log-probabilities (U, K), up to a term that all experts of a unit share."""
 
     def penalty(self, state: State) -> float:
-        """Return what the gate's own penalty takes from the objective, in nats."""
+        """Return the gate's own penalty, which the objective loses, in nats."""
         return 0.0
 
     def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where it has no such form."""
+        """Return the state as one vector; None where that is not possible."""
         return None
 
     def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, in the form of another state."""
+        """Return the state of a packed vector, with the shapes of another state."""
         raise TypeError(f"{type(self).__name__} has no states that can be packed")
 
     def strip(self, state: State) -> State:
-        """Return the state without (U, K) arrays, to be kept while others are tried."""
+        """Return the state without (U, K) arrays, to be kept while other starts are tried."""
         return state
 
     def restore(self, state: State) -> State:
-        """Return the state that `strip` was given."""
+        """Return the full state of one that `strip` returned."""
         return state
 
     @abstractmethod
     def finish(self, state: State) -> Any:
-        """Return the fitted gate of a state."""
+        """Return the fitted gate of a state: an estimator."""
 
     def sums_part(self, n_experts: int) -> GateSums | None:
         """Return the gate as a part of sums over rows; None where it needs all rows at once."""
@@ -91,13 +91,13 @@ class ExpertBank(ABC):
     fixed : bool
         Whether experts without rows keep their fit by design, so that none counts as starved.
     view : View
-        The columns that the experts see.
+        The columns of X that the experts are fitted to.
     target : Target
     """
 
     cheap: bool = False
     fixed: bool = False
-    view: Any
+    view: View
     target: Target
 
     @abstractmethod
@@ -122,11 +122,11 @@ class ExpertBank(ABC):
         return state
 
     def own_densities(self, state: State) -> dict[int, Floats]:
-        """Return log-densities (n,) of the experts that bring their own, by number."""
+        """Return log-densities (n,) of experts that are distributions themselves, by number."""
         return {}
 
     def overfitting_experts(self) -> list[int]:
-        """Return numbers of the experts that are evaluated in sample and could overfit."""
+        """Return the numbers of the experts that are evaluated in sample and could overfit."""
         return []
 
     @abstractmethod
@@ -138,23 +138,23 @@ class ExpertBank(ABC):
         raise TypeError(f"{type(self).__name__} has no penalties of pairs of outputs")
 
     def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where it has no such form."""
+        """Return the state as one vector; None where that is not possible."""
         return None
 
     def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, in the form of another state."""
+        """Return the state of a packed vector, with the shapes of another state."""
         raise TypeError(f"{type(self).__name__} has no states that can be packed")
 
     def strip(self, state: State) -> State:
-        """Return the state without (n, K) arrays, to be kept while others are tried."""
+        """Return the state without (n, K) arrays, to be kept while other starts are tried."""
         return state
 
     def restore(self, state: State) -> State:
-        """Return the state that `strip` was given."""
+        """Return the full state of one that `strip` returned."""
         return state
 
     def settle(self, state: State) -> State:
-        """Return the state with all experts fitted to all their rows, while there are workers."""
+        """Return the state with all experts fitted to all their rows; the workers still run."""
         return state
 
     @abstractmethod
@@ -193,12 +193,12 @@ class Law(Protocol):
 
 
 class Target(Protocol):
-    """What y is to experts and law: standardised numbers, or coded labels.
+    """y of the training rows, as standardised numbers or as coded labels.
 
     Attributes
     ----------
     raw : ndarray of shape (n,) or (n, m)
-        As experts are handed it.
+        y that experts are fitted to.
     values : ndarray of shape (n, m) or None
         Standardised numbers; None for labels.
     scale : ndarray of shape (m,) or None
@@ -208,16 +208,21 @@ class Target(Protocol):
     classes : ndarray of shape (n_classes,) or None
         The labels; None for numbers.
     log_scale : float
-        What a log-density loses when it is stated in the units of y.
+        Log-density of a standardised row minus that of the row in the units of y.
     """
 
-    raw: NDArray
-    values: Floats | None
-    scale: Floats | None
-    codes: Ints | None
-    classes: NDArray | None
-    log_scale: float
-
+    @property
+    def raw(self) -> NDArray: ...
+    @property
+    def values(self) -> Floats | None: ...
+    @property
+    def scale(self) -> Floats | None: ...
+    @property
+    def codes(self) -> Ints | None: ...
+    @property
+    def classes(self) -> NDArray | None: ...
+    @property
+    def log_scale(self) -> float: ...
     @property
     def width(self) -> int: ...
     @property
@@ -232,13 +237,13 @@ class Target(Protocol):
 
 
 class Units(Protocol):
-    """What has one latent expert each: rows, or groups of rows.
+    """Observational units with one latent expert each: rows, or groups of rows.
 
     Attributes
     ----------
     weights : ndarray of shape (U,)
     labels_of_rows : ndarray of shape (n,) or None
-        Labels that make the same units again; None for rows.
+        Group labels, from which the same units can be made again; None where rows are units.
     """
 
     weights: Floats
@@ -254,12 +259,19 @@ class Units(Protocol):
 
 
 class Trainer(Protocol):
-    """M-step and E-step of a mixture on one training set: what the search runs.
+    """M-step and E-step of a mixture on one training set.
 
-    `em._row_trainer` keeps a row per unit, `em._sums_trainer` sums; states are `em._loop.State`.
+    `em._row_trainer` keeps matrices with one row per unit, `em._sums_trainer` sums over rows.
+    Parameters are `em._row_trainer.Parameters`.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the K components.
+    cheap : bool
+        Whether an iteration costs little: all parts are solved in batches.
     """
 
-    cheap: bool
     n_experts: int
     names: list[str]
     gate: GateTrainer
@@ -269,46 +281,50 @@ class Trainer(Protocol):
     units: Units
     weights: Floats
 
-    def begin(self, resp: Floats) -> Any: ...
-    def propose(self, state: Any, top_k: int | None) -> Any: ...
-    def advance(self, state: Any, top_k: int | None, proposed: Any = None) -> Any: ...
-    def reach(self, state: Any, parameters: Any, top_k: int | None) -> Any: ...
-    def expect(self, parameters: Any, top_k: int | None) -> Any: ...
+    @property
+    def cheap(self) -> bool: ...
+    def begin(self, resp: Floats) -> _loop.State: ...
+    def propose(self, state: _loop.State, top_k: int | None) -> Any: ...
+    def advance(
+        self, state: _loop.State, top_k: int | None, proposed: Any = None
+    ) -> _loop.State: ...
+    def reach(self, state: _loop.State, parameters: Any, top_k: int | None) -> _loop.State: ...
+    def expect(self, parameters: Any, top_k: int | None) -> _loop.State: ...
     def pack(self, parameters: Any) -> Floats | None: ...
     def unpack(self, vector: Floats, like: Any) -> Any: ...
-    def responsibilities(self, state: Any, top_k: int | None) -> Floats: ...
-    def log_likelihood(self, state: Any, top_k: int | None) -> Floats: ...
-    def total_log_likelihood(self, state: Any) -> float: ...
-    def count_parameters(self, state: Any) -> float: ...
-    def separated(self, state: Any) -> list[int]: ...
-    def overfitted(self, state: Any) -> list[int]: ...
-    def gate_entropy(self, state: Any) -> float: ...
-    def usage(self, state: Any) -> Floats: ...
-    def strip(self, state: Any) -> Any: ...
-    def restore(self, state: Any, top_k: int | None) -> Any: ...
-    def finish(self, state: Any) -> tuple[Any, list]: ...
+    def responsibilities(self, state: _loop.State, top_k: int | None) -> Floats: ...
+    def log_likelihood(self, state: _loop.State, top_k: int | None) -> Floats: ...
+    def total_log_likelihood(self, state: _loop.State) -> float: ...
+    def separated(self, state: _loop.State) -> list[int]: ...
+    def overfitted(self, state: _loop.State) -> list[int]: ...
+    def gate_entropy(self, state: _loop.State) -> float: ...
+    def usage(self, state: _loop.State) -> Floats: ...
+    def strip(self, state: _loop.State) -> _loop.State: ...
+    def restore(self, state: _loop.State, top_k: int | None) -> _loop.State: ...
+    def finish(self, state: _loop.State) -> tuple[Any, list]: ...
 
 
 class Form(Protocol):
-    """One iterate of a part, as a pass over blocks of b rows evaluates it; `em._sums` tells how.
+    """One iterate of a part, evaluated on blocks of b rows; its methods are stated in `em._sums`.
 
     Attributes
     ----------
     coef : ndarray of shape (a, p)
         The linear forms of a design row that are evaluated.
     n_first : int
-        Rows that `add` writes, whose products with the design are summed.
+        Number of rows that `add` writes, whose products with the design are summed.
     n_pairs : int
-        Weights of products of all pairs of columns that a curvature is made of.
+        Number of weighted sums of products of columns that the curvature is assembled from.
     needs_grams : bool
         Whether products of all pairs of columns, weighted by responsibilities, are needed.
     """
 
-    coef: Floats
     n_first: int
     n_pairs: int
     needs_grams: bool
 
+    @property
+    def coef(self) -> Floats: ...
     def make(self, size: int) -> None: ...
     def zero_further(self) -> list[Floats]: ...
     def add(
@@ -318,7 +334,7 @@ class Form(Protocol):
 
 
 class GateForm(Form, Protocol):
-    """The form of a gate: log-probabilities (K, b)."""
+    """The form of a gate. It evaluates log-probabilities (K, b)."""
 
     n_experts: int
 
@@ -327,7 +343,7 @@ class GateForm(Form, Protocol):
 
 
 class ExpertForm(Form, Protocol):
-    """The form of experts: log-densities (K, b) of targets (b, m)."""
+    """The form of experts. It evaluates log-densities (K, b) of targets (b, m)."""
 
     def evaluate_forms(self, predictions: Floats, y: Floats) -> None: ...
     def log_density(self, out: Floats) -> None: ...
@@ -339,16 +355,12 @@ class SumsPart(Protocol):
     Attributes
     ----------
     size : int
-        Coefficients that are solved for at once.
-    first_steps : int
-        Steps from responsibilities that a start is given.
+        Number of coefficients that are solved for at once.
     """
 
-    size: int
-    first_steps: int
-
+    @property
+    def size(self) -> int: ...
     def zero(self) -> State: ...
-    def form(self, iterate: State, dispersion: Floats | None = None) -> Callable[[], Form]: ...
     def state(self, iterate: State) -> State: ...
     def inverse(self, sums: Any, statistics: Any, dispersion: Floats | None) -> Any: ...
     def propose(self, old: State, sums: Any, statistics: Any, inverse: Any) -> State: ...
@@ -359,22 +371,28 @@ class SumsPart(Protocol):
 
 
 class GateSums(SumsPart, Protocol):
-    """A gate in a pass that sums."""
+    """The M-step of a gate from sums over rows."""
 
+    def form(self, iterate: State, /) -> Callable[[], GateForm]: ...
     def reading(self, gate: Any, design: Any) -> State: ...
 
 
 class ExpertSums(SumsPart, Protocol):
-    """Experts in a pass that sums.
+    """The M-step of experts from sums over rows.
 
     Attributes
     ----------
+    first_steps : int
+        Number of M-steps from the responsibilities of a start.
     n_outputs : int or None
         None for labels, which have no dispersion.
     """
 
-    n_outputs: int | None
+    first_steps: int
 
+    @property
+    def n_outputs(self) -> int | None: ...
+    def form(self, iterate: State, dispersion: Floats | None, /) -> Callable[[], ExpertForm]: ...
     def reading(self, experts: list, design: Any, target: Target) -> State: ...
     def deviances(self, old: State, new: State, sums: Any, statistics: Any) -> Floats | None: ...
 

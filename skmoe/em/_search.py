@@ -1,5 +1,8 @@
-"""From starts to the best run: the policy that decides where EM begins and goes on."""
+"""Search for the best run of EM: which starts are run, for how long, and which is chosen."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,70 +10,88 @@ import numpy as np
 
 from ..routing import largest
 from ._anderson import accelerate
-from ._loop import ROUNDING, iterate, run
+from ._loop import ROUNDING, Monitor, Result, RunMonitor, State, iterate, run
+from ._protocols import Floats, Ints, Trainer
 from ._starts import reseeded
 
-#: Soft iterations of a short run.
+#: Number of soft iterations of a short run.
 SHORT = 10
 
-#: Starts that are followed for longer before one is chosen, at least, and for how long. Of many
-#: it is a quarter.
+#: Least number of starts that are run for longer before one is chosen; of many starts it is a
+#: quarter.
 FINALISTS = 3
+
+#: Number of iterations of such a longer run.
 LONGER = 30
 
-#: An expert with a smaller share of the weight than this is dead: another start is tried
-#: in which it begins with the rows explained worst.
-DEAD_SHARE = 1e-4
+#: An expert with a smaller share of the weight is starved: another start is tried, in which its
+#: rows are those of the lowest log-likelihood.
+STARVED_SHARE = 1e-4
 
-#: Restricted iterations by which the starts of a sparse or hard mixture are compared.
+#: Number of restricted iterations after which the starts of a sparse or hard mixture are compared.
 _SHORT_RESTRICTED = 3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How long to run, and how to route.
+    """Options of EM.
 
     Attributes
     ----------
     tol : float
+        A run has converged when an iteration gains less.
     max_iter : int
+        Largest number of iterations of a run.
     top_k : int or None
-    watch : SilentMonitor
-        Who looks on, as `_watch` has them.
+        Number of experts that each unit is routed to; None for all.
+    monitor : Monitor
     accelerate : bool
+        Whether runs are accelerated where that is possible.
     """
 
     tol: float
     max_iter: int
     top_k: int | None
-    monitor: Any
+    monitor: Monitor
     accelerate: bool
 
 
 class Search:
-    """Runs starts and keeps the best.
+    """Runs EM from several starts and keeps the best run, or the best few.
 
     Parameters
     ----------
-    training : RowTrainer
-        What is to be fitted in the end.
-    cheap : RowTrainer
-        What starts are tried on: `training` itself where its parts are solved
-        in batches, else batched linear experts with a softmax gate.
+    training : Trainer
+        Of the mixture that is to be fitted.
+    cheap : Trainer
+        On which starts are tried: `training` itself where its parts are solved
+        in batches, else that of a surrogate with batched linear experts and a softmax gate.
     settings : Settings
     average : int
         Number of runs to return, the best first; fewer where fewer differ.
     finalists : int
-        Starts that are followed for longer, at least.
+        Least number of starts that are run for longer.
+
+    Attributes
+    ----------
+    log : list of dict
+        What is known of each run.
     """
 
-    def __init__(self, training, cheap, settings, average=1, finalists=FINALISTS):
+    def __init__(
+        self,
+        training: Trainer,
+        cheap: Trainer,
+        settings: Settings,
+        average: int = 1,
+        finalists: int = FINALISTS,
+    ):
         self.training, self.cheap, self.settings = training, cheap, settings
         self.average, self.finalists = average, finalists
-        self.log = []
+        self.log: list[dict[str, Any]] = []
 
-    def reseed_dead(self, ended):
-        """Give dead experts the rows explained worst, for as long as that pays.
+    def reseed_starved(self, ended: Result) -> Result:
+        """Give starved experts the rows of lowest log-likelihood, as long as the objective grows.
 
         Parameters
         ----------
@@ -79,39 +100,39 @@ class Search:
         Returns
         -------
         Result
-            Of the better run: the one given, or another from its responsibilities.
+            The better run: the one given, or another that began at its responsibilities.
         """
         for attempt in range(self.training.n_experts):
-            dead = np.flatnonzero(self.training.usage(ended.state) < DEAD_SHARE)
-            if not len(dead):
+            starved = np.flatnonzero(self.training.usage(ended.state) < STARVED_SHARE)
+            if not len(starved):
                 break
             try:
-                other = self._reseed(ended.state, dead, f"reseeding {attempt}")
+                other = self._reseed(ended.state, starved, f"reseeding {attempt}")
             except ValueError as error:
-                # An expert that cannot be fitted to such rows takes nothing from what is fitted.
+                # An expert could not be fitted to such rows. The run given stays valid.
                 self._record_failure("reseeded", error)
                 break
             self._record("reseeded", other)
             if not _beats(_reached(other), _reached(ended)):
                 break
-            self._replace_chosen(dead)
+            self._replace_chosen(starved)
             ended = other
         return ended
 
-    def _replace_chosen(self, dead):
-        """Mark the last run in the log as the one that took the place of the best."""
+    def _replace_chosen(self, starved: Ints) -> None:
+        """Mark the last run in the log, in place of the best, as chosen."""
         old = next(entry for entry in self.log if entry["chosen"])
-        self.log[-1].update(chosen=True, averaged=old["averaged"], experts=dead.tolist())
+        self.log[-1].update(chosen=True, averaged=old["averaged"], experts=starved.tolist())
         old.update(chosen=False, averaged=False)
 
-    def resume_run(self, state, label):
-        """Go on from a state of parameters that were found elsewhere, to the end.
+    def resume_run(self, state: State, label: str) -> Result:
+        """Run EM to the end from a state of known parameters.
 
         Parameters
         ----------
         state : State
         label : str
-            What the log calls it.
+            Kind of the run in the log.
 
         Returns
         -------
@@ -122,17 +143,18 @@ class Search:
         self.log[-1]["chosen"] = True
         return ended
 
-    def _reseed(self, state, dead, label):
+    def _reseed(self, state: State, starved: Ints, label: str) -> Result:
+        """Run EM from a state whose starved experts are given rows of lowest log-likelihood."""
         resp = reseeded(
             self.training.responsibilities(state, self.top_k).copy(order="F"),
             self.training.log_likelihood(state, self.top_k),
             self.training.weights,
-            dead,
+            starved,
         )
         return self._run(self.training, self._fit_first(resp), self.top_k, label)
 
-    def best_of_short(self, starts):
-        """Run all starts shortly, the promising ones longer, and the best to the end.
+    def best_of_short(self, starts: Iterable[tuple[str, Floats]]) -> list[Result]:
+        """Run all starts for few iterations, the better ones for longer, and the best to the end.
 
         Parameters
         ----------
@@ -143,16 +165,16 @@ class Search:
         -------
         list of Result
         """
-        tried = {}
+        tried: dict[int, Result] = {}
         for kind, resp in starts:
             number = len(tried)
             tried[number] = self._small(self._short(resp, f"start {number}"))
             self._record(kind, tried[number])
-            del resp  # or it would still be held while the next start is drawn
+            del resp  # so that its memory is free while the next start is drawn
             if self.settings.monitor.stopped:
                 break
         if self.cheap is not self.training:
-            ended = {}
+            ended: dict[int, Result] = {}
             for number in _distinct(tried, _reached, self.average):
                 ended[number] = self._continue(self._large(tried[number]), f"start {number}")
                 self._record_end(number, ended[number])
@@ -161,48 +183,48 @@ class Search:
         for number in _distinct(tried, _prospect, finalists):
             self._follow(tried, number, LONGER)
         self._follow(tried, _leader(tried, _prospect), None)
-        # What promised most may end below what another has reached already.
+        # The run that was expected to end highest may end below another.
         while not self.is_over(tried[best := _leader(tried, _reached)]):
             self._follow(tried, best, None)
         return [self._large(ended) for ended in self._chosen(tried)]
 
-    def _chosen(self, ended):
-        """Results of the best runs of those given by number, the best first; marked in the log."""
+    def _chosen(self, ended: dict[int, Result]) -> list[Result]:
+        """Return the results of the best runs, the best first, and mark them in the log."""
         numbers = _distinct(ended, _reached, self.average)
         for number in numbers:
             self.log[number]["averaged"] = self.average > 1
         self.log[numbers[0]]["chosen"] = True
         return [ended[number] for number in numbers]
 
-    def _follow(self, tried, number, budget):
-        """Go on with one start, for `budget` iterations or to the end."""
+    def _follow(self, tried: dict[int, Result], number: int, budget: int | None) -> None:
+        """Continue the run of one start, for `budget` iterations or to the end."""
         ended = self._continue(self._large(tried[number]), f"start {number}", budget)
         tried[number] = self._small(ended)
         self._record_end(number, ended)
 
-    def _small(self, ended):
-        """A result without (n, K) arrays, to be kept while others are tried."""
+    def _small(self, ended: Result) -> Result:
+        """Return a result without (n, K) arrays, to be kept while other starts are tried."""
         return replace(ended, state=self.cheap.strip(ended.state))
 
-    def _large(self, ended):
-        """The result that `_small` made small."""
+    def _large(self, ended: Result) -> Result:
+        """Return the full result of one that `_small` returned."""
         return replace(ended, state=self.cheap.restore(ended.state, self.top_k))
 
-    def best_of_full(self, starts, *, drawn):
+    def best_of_full(self, starts: Iterable[tuple[str, Floats]], *, drawn: bool) -> list[Result]:
         """Run every start to the end and return the best runs.
 
         Parameters
         ----------
         starts : iterator of (str, ndarray of shape (U, K))
         drawn : bool
-            Whether the starts were drawn here; those a user gives are trained
-            on as they are.
+            Whether the starts were drawn at random. A run from given responsibilities begins
+            with the mixture that is to be fitted.
 
         Returns
         -------
         list of Result
         """
-        ended = {}
+        ended: dict[int, Result] = {}
         for number, (kind, resp) in enumerate(starts):
             label = f"start {number}"
             if drawn or (self.top_k is not None and self.cheap is self.training):
@@ -218,21 +240,21 @@ class Search:
         return self._chosen(ended)
 
     @property
-    def top_k(self):
-        """Number of experts that keep a row; None where that is all of them."""
+    def top_k(self) -> int | None:
+        """Number of experts that each unit is routed to; None for all."""
         top_k = self.settings.top_k
         return top_k if top_k is not None and top_k < self.training.n_experts else None
 
-    def _short(self, resp, label):
-        """Soft iterations, then for a restricted mixture a few restricted ones."""
+    def _short(self, resp: Floats, label: str) -> Result:
+        """Run soft iterations, and for a restricted mixture then a few restricted ones."""
         soft = self._run(self.cheap, self.cheap.begin(resp), None, label + ", soft", SHORT)
         if self.top_k is None:
             return soft
         state = self.cheap.expect(soft.state.parameters, self.top_k)
         return self._run(self.cheap, state, self.top_k, label, _SHORT_RESTRICTED)
 
-    def _continue(self, tried, label, budget=None):
-        """Go on from a short run, with the mixture that is to be fitted."""
+    def _continue(self, tried: Result, label: str, budget: int | None = None) -> Result:
+        """Continue a short run with the mixture that is to be fitted."""
         if self.cheap is not self.training:
             resp = self.cheap.responsibilities(tried.state, self.top_k)
             return self._run(self.training, self.training.begin(resp), self.top_k, label)
@@ -240,23 +262,34 @@ class Search:
             return tried
         return self._run(self.training, tried.state, self.top_k, label, budget, tried.history)
 
-    def is_over(self, tried):
-        """Whether a run has converged, fallen or used all its iterations."""
+    def is_over(self, tried: Result) -> bool:
+        """Tell whether a run has converged, fallen or used all its iterations."""
         return tried.stop_reason is not None
 
-    def _fit_first(self, resp):
-        """State of responsibilities that a user gives, restricted where the mixture is."""
+    def _fit_first(self, resp: Floats) -> State:
+        """Return the state of given responsibilities, restricted where the mixture is."""
         if self.top_k is not None:
             resp = np.where(largest(resp, self.top_k), resp, 0.0)
             resp = np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
         return self.training.begin(resp)
 
-    def _run(self, training, state, top_k, label, budget=None, before=()):
-        """Iterate from a state for at most `budget` iterations, after those `before`."""
+    def _run(
+        self,
+        training: Trainer,
+        state: State,
+        top_k: int | None,
+        label: str,
+        budget: int | None = None,
+        before: tuple[float, ...] = (),
+    ) -> Result:
+        """Iterate from a state for at most `budget` iterations.
+
+        `before` are the objectives of earlier iterations of the same run.
+        """
         left = self.settings.max_iter - len(before)
         budget = left if budget is None else min(budget, left)
-        # A few steps are too few to learn from.
-        many = budget is None or budget > SHORT
+        # Acceleration needs more steps than a short run has.
+        many = budget > SHORT
         if self.settings.accelerate and many and top_k is None and training.cheap:
             states = accelerate(state, training, top_k, self.settings.tol)
         else:
@@ -273,11 +306,11 @@ class Search:
             reason = "a callback asked to stop"
         return replace(ended, history=before + ended.history, stop_reason=reason)
 
-    def _record(self, kind, ended):
+    def _record(self, kind: str, ended: Result) -> None:
         self.log.append({"kind": kind, "chosen": False, "averaged": False})
         self._record_end(-1, ended)
 
-    def _record_failure(self, kind, error):
+    def _record_failure(self, kind: str, error: Exception) -> None:
         entry = {
             "kind": kind,
             "chosen": False,
@@ -287,7 +320,7 @@ class Search:
         }
         self.log.append(entry | {"converged": False, "error": str(error)})
 
-    def _record_end(self, number, ended):
+    def _record_end(self, number: int, ended: Result) -> None:
         self.log[number].update(
             lower_bound=float(ended.state.objective),
             n_iter=len(ended.history),
@@ -295,8 +328,8 @@ class Search:
         )
 
 
-def _monitored(states, monitor, before):
-    """Yield states that somebody looks at, for as long as nobody asks to stop."""
+def _monitored(states: Iterator[State], monitor: RunMonitor, before: int) -> Iterator[State]:
+    """Yield states, reporting each to the monitor, until the monitor is `stopped`."""
     number = before
     while not monitor.stopped:
         number += 1
@@ -306,28 +339,28 @@ def _monitored(states, monitor, before):
         yield state
 
 
-def _reached(tried):
+def _reached(tried: Result) -> float:
     return tried.state.objective
 
 
-def _prospect(tried):
-    """What a run would reach if it went on as long again at its last pace."""
+def _prospect(tried: Result) -> float:
+    """Return the objective after as many iterations again, each with the gain of the last one."""
     history = tried.history
-    schedule = history[-1] - history[-2] if len(history) > 1 and not tried.converged else 0.0
-    return tried.state.objective + len(history) * max(schedule, 0.0)
+    gain = history[-1] - history[-2] if len(history) > 1 and not tried.converged else 0.0
+    return tried.state.objective + len(history) * max(gain, 0.0)
 
 
-def _beats(value, other):
+def _beats(value: float, other: float) -> bool:
     """Tell whether one value is greater than another by more than rounding.
 
-    Starts often reach the same optimum with the experts in another order: which of them
-    counts as the best must not hang on the last digits.
+    Starts often reach the same optimum with the experts in another order. Which of them
+    counts as the best must not depend on the last digits.
     """
     return value > other and not value - other <= ROUNDING * (1.0 + abs(value))
 
 
-def _leader(tried, value):
-    """Number of the start of the greatest value, of equal ones the first."""
+def _leader(tried: dict[int, Result], value: Callable[[Result], float]) -> int:
+    """Return the number of the start of the greatest value, and of equal ones the first."""
     best = min(tried)
     for number in sorted(tried):
         if _beats(value(tried[number]), value(tried[best])):
@@ -335,9 +368,13 @@ def _leader(tried, value):
     return best
 
 
-def _distinct(tried, value, number):
-    """Numbers of the starts of the greatest values, best first; of equal objectives the first."""
-    chosen, left = [], dict(tried)
+def _distinct(tried: dict[int, Result], value: Callable[[Result], float], number: int) -> list[int]:
+    """Return the numbers of the starts of the greatest values, the best first.
+
+    Of starts with equal objectives only the best, or the first, is among them.
+    """
+    chosen: list[int] = []
+    left = dict(tried)
     while left and len(chosen) < number:
         leader = _leader(left, value)
         chosen.append(leader)

@@ -14,7 +14,7 @@ from ._linear._sums import LinearState
 from ._linear_models import count_parameters, fitted_penalty
 from ._logistic._bank import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
-from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
+from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold
 from ._wrapped._workers import Workers
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "is_linear",
     "is_logistic",
     "make_batch",
-    "rows_of",
 ]
 
 

@@ -16,7 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
 from ..._data.pipelines import is_rigid, own_log_density, weight_parameter
-from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows
+from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows, rows_of
 from ..._errors import naming
 from ..._sklearn import take
 from ...em._protocols import Bools, Floats, Ints, Target
@@ -299,13 +299,6 @@ def has_bags(estimator: Any) -> bool:
         and params["n_estimators"] >= _BAGS
         and weight_parameter(estimator) is not None
     )
-
-
-def rows_of(value: Any, rows: Ints, n: int) -> Any:
-    """Return some rows of a fit parameter that has one entry per row; any other unchanged."""
-    if hasattr(value, "__len__") and not isinstance(value, (str, dict)) and len(value) == n:
-        return take(value, rows)
-    return value
 
 
 @dataclass(frozen=True)
