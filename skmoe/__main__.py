@@ -1,11 +1,16 @@
-"""Compare a mixture of experts with its rivals: ``python -m skmoe [TABLE.csv --target COLUMN]``."""
+"""Compare a mixture of experts with other models.
 
+Usage: ``python -m skmoe [TABLE.csv --target COLUMN]``.
+"""
+
+import io
 import sys
 
 from skmoe._cli import main
 
 if __name__ == "__main__":
-    # A column name the terminal cannot show must not end the run.
-    sys.stdout.reconfigure(errors="replace")
-    sys.stderr.reconfigure(errors="replace")
+    # A column name that the terminal cannot show must not end the run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(main())

@@ -1,5 +1,8 @@
 """Errors that name the part they come from."""
 
+from types import TracebackType
+from typing import Self
+
 _NAN_REMEDY = (
     "put a SimpleImputer before it in a Pipeline, leave such columns to the other side with "
     "gate_features / expert_features, or use an estimator that takes missing values"
@@ -19,7 +22,7 @@ class PartTypeError(TypeError):
 
 
 class naming:
-    """Context manager: an exception raised inside names the part it came from.
+    """Context manager that adds the name of a part to every exception raised inside it.
 
     Parameters
     ----------
@@ -29,14 +32,20 @@ class naming:
         What the part was doing, for instance ``"fit"``.
     """
 
-    def __init__(self, part, doing):
-        self.part, self.doing = part, doing
+    def __init__(self, part: str, doing: str) -> None:
+        self.part: str = part
+        self.doing: str = doing
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, traceback):
-        # Interrupts and exits pass; an error that names its part already is not named twice.
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        # Interrupts and exits pass unchanged. An error that names its part is not named again.
         if kind is None or not issubclass(kind, Exception):
             return False
         if issubclass(kind, (PartError, PartTypeError)):
@@ -49,6 +58,7 @@ class naming:
             message += f"\nRemedy: {_NAN_REMEDY}."
         elif "could not convert string" in text:
             message += f"\nRemedy: {_TEXT_REMEDY}."
-        # What is both, as scikit-learn's errors of parameters are, is a ValueError to its users.
+        # scikit-learn's errors of parameters are both a TypeError and a ValueError. They become
+        # a ValueError.
         only_type = issubclass(kind, TypeError) and not issubclass(kind, ValueError)
         raise (PartTypeError if only_type else PartError)(message) from error

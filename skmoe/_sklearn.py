@@ -1,37 +1,51 @@
-"""The only door through which private names of scikit-learn come in."""
+"""The private names of scikit-learn that the package uses; no other module imports any."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.linear_model._base import LinearClassifierMixin
-from sklearn.utils import _safe_indexing as take
-from sklearn.utils import check_array
-from sklearn.utils._indexing import _get_column_indices as column_indices
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
-from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
-from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import _check_sample_weight
 
 try:
-    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+    from sklearn.utils._repr_html.estimator import _VisualBlock
 except ImportError:  # scikit-learn 1.7
-    from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
+    from sklearn.utils._estimator_html_repr import (  # pyright: ignore[reportMissingImports]
+        _VisualBlock,
+    )
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 
-    CALLBACKS = (CallbackSupportMixin,)
+    CALLBACKS: tuple[type, ...] = (CallbackSupportMixin,)
 except ImportError:  # scikit-learn 1.8
     CALLBACKS = ()
+    _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-    def with_callbacks(method):
-        """Return a method as it is, where there are no callbacks."""
+    def with_callbacks(method: _Method) -> _Method:
+        """Return the method unchanged, where scikit-learn has no callbacks."""
         return method
 
 
-def callback_context(estimator):
-    """The context of a call of ``fit``, of as many tasks as there will be; None without callbacks.
+BaseComposition = _BaseComposition
+VisualBlock = _VisualBlock
+check_sample_weight: Callable[..., Any] = _check_sample_weight
+column_indices: Callable[..., Any] = _get_column_indices
+raise_for_params: Callable[..., None] = _raise_for_params
+routing_enabled: Callable[[], bool] = _routing_enabled
+take: Callable[..., Any] = _safe_indexing
 
-    It is to be asked for within a method that `with_callbacks` decorates.
+
+def callback_context(estimator: Any) -> Any:
+    """Return the context of a call of ``fit`` with any number of tasks; None without callbacks.
+
+    Call it within a method that `with_callbacks` decorates.
     """
     if not getattr(estimator, "_skl_callbacks", None):
         return None
@@ -58,15 +72,15 @@ __all__ = [
 ]
 
 
-#: What numbers may be kept in.
+#: Types in which numbers may be stored.
 FLOATS = (np.float64, np.float32)
 
 
-def as_numeric(X, dtype=np.float64):
+def as_numeric(X: Any, dtype: DTypeLike | tuple[type, ...] = np.float64) -> Any:
     """Return X as finite values, CSR where it is sparse, copied only where it must be.
 
-    With `FLOATS` for `dtype`, single precision stays what it is.
+    With `FLOATS` for `dtype`, single precision is kept.
     """
-    # The check adds all numbers up first; where that overflows it looks at each.
+    # The check first sums all numbers; where the sum overflows it checks each of them.
     with np.errstate(over="ignore", invalid="ignore"):
         return check_array(X, accept_sparse="csr", dtype=dtype, input_name="X")

@@ -2,11 +2,12 @@
 
 import warnings
 from inspect import signature
+from typing import Any, cast
 
-__version__ = "0.1.0.dev0"
+__version__: str = "0.1.0.dev0"
 
-#: Versions whose models this one reads to the same predictions; tests read some of each.
-READABLE = ("0.1.0.dev0",)
+#: Versions whose stored models predict the same in this version; tests read some of each.
+READABLE: tuple[str, ...] = ("0.1.0.dev0",)
 
 _KEY = "_skmoe_version"
 
@@ -14,21 +15,24 @@ _KEY = "_skmoe_version"
 class VersionedMixin:
     """Stores the version with an estimator, and checks it where the estimator is loaded."""
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return all attributes, and the version."""
-        return stored_state(super().__getstate__())
+        return stored_state(cast("dict[str, Any]", super().__getstate__()))
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over stored attributes."""
-        super().__setstate__(loaded_state(type(self), state))
+        # The method is that of scikit-learn's BaseEstimator, which users of the mixin derive from.
+        super().__setstate__(  # pyright: ignore[reportAttributeAccessIssue]
+            loaded_state(type(self), state)
+        )
 
 
-def stored_state(attributes):
+def stored_state(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes of an estimator, and the version, as its ``__getstate__`` does."""
     return attributes | {_KEY: __version__}
 
 
-def loaded_state(cls, state):
+def loaded_state(cls: type, state: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes in a stored state, as the ``__setstate__`` of a class takes them over.
 
     A parameter that was added after the state was stored gets its default.
@@ -43,7 +47,7 @@ def loaded_state(cls, state):
     return _defaults(cls) | attributes
 
 
-def _check_version(name, version):
+def _check_version(name: str, version: str) -> None:
     if version not in READABLE:
         warnings.warn(
             f"{name} was stored by skmoe {version}; skmoe {__version__} may fail with it or "
@@ -54,6 +58,6 @@ def _check_version(name, version):
         )
 
 
-def _defaults(cls):
+def _defaults(cls: type) -> dict[str, Any]:
     parameters = signature(cls).parameters.items()
     return {name: each.default for name, each in parameters if each.default is not each.empty}

@@ -1,4 +1,4 @@
-"""What `skops.io` may be told to trust: the types that fitted mixtures are made of."""
+"""The types that `skops.io` needs to trust to load fitted mixtures."""
 
 __all__ = ["TRUSTED_TYPES"]
 
@@ -9,8 +9,14 @@ _ESTIMATORS = (
 _GATES = (
     "skmoe.gates._classifier.ClassifierGate",
     "skmoe.gates._constant.ConstantGate",
-    "skmoe.gates._gaussian.GaussianGate",
+    "skmoe.gates._gaussian._gate.GaussianGate",
     "skmoe.gates._hierarchical.HierarchicalGate",
+    "skmoe.gates._softmax._gate.SoftmaxGate",
+)
+#: Names under which earlier versions have stored gates. Today they resolve to classes that are
+#: trusted under their present names.
+_FORMER_GATES = (
+    "skmoe.gates._gaussian.GaussianGate",
     "skmoe.gates._softmax.SoftmaxGate",
 )
 _LAWS = (
@@ -21,7 +27,7 @@ _LAWS = (
     "skmoe.responses._poisson.Poisson",
     "skmoe.responses._student.StudentT",
 )
-# scikit-learn's own, which are public under other names, or parts of its estimators.
+# Types of scikit-learn that are public under other names, or are parts of its estimators.
 _SCIKIT_LEARN = (
     "numpy.dtype",
     "sklearn._loss.link.HalfLogitLink",
@@ -86,7 +92,13 @@ _SCIKIT_LEARN = (
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
 )
 
-#: Names of all types of ours that a fitted mixture may hold, and of those that scikit-learn's
-#: experts and gates bring and skops does not trust of itself. To create any of them runs no code
-#: but its own class's, and none imports or calls what the file names.
-TRUSTED_TYPES = (*_ESTIMATORS, *_GATES, *_LAWS, *_SCIKIT_LEARN)
+#: Names of all types of this package that a fitted mixture may hold, and of those types of
+#: scikit-learn's experts and gates that skops does not trust by default. Creating one of them runs
+#: the code of its own class only. None of them imports or calls what the file names.
+TRUSTED_TYPES: tuple[str, ...] = (
+    *_ESTIMATORS,
+    *_GATES,
+    *_FORMER_GATES,
+    *_LAWS,
+    *_SCIKIT_LEARN,
+)

@@ -1,4 +1,4 @@
-"""The command line: a mixture of experts against its rivals, on embedded data or a CSV table."""
+"""The command line: it compares a mixture of experts with other models on a table."""
 
 from ._app import main
 

@@ -1,6 +1,7 @@
-"""What can be asked for on the command line."""
+"""The arguments of the command line."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,14 +16,14 @@ _LARGEST_SEED = 2**32 - 1
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line each, shown by the caller like all others."""
+    """A parser that raises `UsageError`, which the caller shows as one line."""
 
-    def error(self, message) -> NoReturn:
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see python -m skmoe --help)")
 
 
-def parse_arguments(arguments=None):
-    """Return the options as a namespace; raise `UsageError` where they make no sense."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options as a namespace; raise `UsageError` where they are inconsistent."""
     parser = _Parser(
         prog="python -m skmoe",
         description=_DESCRIPTION,
@@ -39,7 +40,7 @@ def parse_arguments(arguments=None):
     return options
 
 
-def _add_table_options(parser):
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "table",
         metavar="TABLE",
@@ -65,7 +66,7 @@ def _add_table_options(parser):
     )
 
 
-def _add_comparison_options(parser):
+def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=("regression", "classification"),
@@ -101,7 +102,7 @@ def _add_comparison_options(parser):
     )
 
 
-def _file_to_write(text):
+def _file_to_write(text: str) -> Path:
     """Return the path of a file in a folder that exists."""
     path = Path(text)
     if not path.parent.is_dir() or path.is_dir():
@@ -109,12 +110,12 @@ def _file_to_write(text):
     return path
 
 
-def _whole_number(minimum, maximum=None):
+def _whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """Return an argparse type for whole numbers in a range."""
     expected = f"a whole number from {minimum}"
     expected += " up" if maximum is None else f" to {maximum}"
 
-    def convert(text):
+    def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
@@ -126,8 +127,8 @@ def _whole_number(minimum, maximum=None):
     return convert
 
 
-def _delimiter(text):
-    """Return the delimiter, of which a tab is hard to type in a shell."""
+def _delimiter(text: str) -> str:
+    """Return the delimiter; ``tab`` stands for a tab, which is hard to type in a shell."""
     character = "\t" if text in ("tab", r"\t") else text
     if len(character) != 1 or character in '"\r\n':
         raise argparse.ArgumentTypeError(f"expected one character or 'tab', got {text!r}")

@@ -1,5 +1,5 @@
-"""The one exception that the command line shows to its user."""
+"""The exception that the command line shows to its user."""
 
 
 class UsageError(Exception):
-    """Something the user can put right; the message alone is shown, as one line."""
+    """An error that the user can correct; only its message is shown, as one line."""

@@ -1,25 +1,19 @@
-"""Who handles what: each expert's share, its quality, and the features that call it in."""
+"""Description of the experts: share, quality, and the features with the largest gate weights."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._preprocessing import readable_names
+from ._problem import Problem
+from ._task import ExpertLine, Task
 
 _N_FEATURES_SHOWN = 3
 
 
-@dataclass(frozen=True)
-class ExpertLine:
-    """What is printed about one expert."""
-
-    number: int
-    share: float
-    cells: tuple[str, ...]
-    leanings: list[tuple[str, float]]
-
-
-def describe_experts(pipeline, problem, task):
+def describe_experts(pipeline: Any, problem: Problem, task: Task) -> list[ExpertLine]:
     """Return an `ExpertLine` for each expert of a fitted pipeline, the largest share first."""
     preprocessing, mixture = pipeline[0], pipeline[-1]
     Z = preprocessing.transform(problem.X)
@@ -33,16 +27,16 @@ def describe_experts(pipeline, problem, task):
     ]
 
 
-def _relative_gate_weights(coef, Z):
+def _relative_gate_weights(coef: NDArray[Any], Z: NDArray[Any]) -> NDArray[Any]:
     """Return gate weights per standard deviation of a feature, against the mean expert.
 
     Adding the same vector to the weights of all experts leaves a softmax gate unchanged; only
-    differences between experts mean something.
+    differences between experts are meaningful.
     """
     return (coef - coef.mean(axis=0)) * Z.std(axis=0)
 
 
-def _strongest(names, weights):
-    """Return the names and weights of the features that move the gate most."""
+def _strongest(names: Sequence[str], weights: NDArray[Any]) -> list[tuple[str, float]]:
+    """Return the names and weights of the features with the largest weights."""
     order = np.argsort(-np.abs(weights), kind="stable")[:_N_FEATURES_SHOWN]
-    return [(names[j], float(weights[j])) for j in order if weights[j] != 0]
+    return [(str(names[j]), float(weights[j])) for j in order if weights[j] != 0]

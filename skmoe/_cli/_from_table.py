@@ -1,23 +1,33 @@
-"""From a table and the name of its target to a problem."""
+"""Conversion of a table, and the name of its target, to a problem."""
 
+from argparse import Namespace
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._column import parse_column
+from ._column import Column, parse_column
 from ._dates import as_days
 from ._errors import UsageError
 from ._problem import Problem
+from ._table import Table
 from ._target import as_labels, check_target, find_target, infer_task
 
-# Stacking divides the training rows once more, so every training set needs two rows, and two of
-# each class; four rows in all leave that many out of two folds or more.
+# Stacking splits the training rows again, so every training set needs two rows, and two of each
+# class. With four rows in all a training set has at least two, for two folds or more.
 _MIN_ROWS = 4
 
 
-def problem_from_table(table, options):
-    """Return the problem with notes on what was left out; raise `UsageError` if there is none."""
+def problem_from_table(table: Table, options: Namespace) -> Problem:
+    """Return the problem, with notes on what was left out.
+
+    Raises
+    ------
+    UsageError
+        If the table has no column that can be predicted, or none to predict from.
+    """
     columns = _parse_columns(table)
     target = columns.pop(find_target(table, options.target))
     check_target(table.path, target)
@@ -39,8 +49,8 @@ def problem_from_table(table, options):
     )
 
 
-def _parse_columns(table):
-    """Return typed columns; where semicolons separate cells, commas are decimal signs."""
+def _parse_columns(table: Table) -> list[Column]:
+    """Return typed columns; where semicolons separate cells, the decimal sign is a comma."""
     decimal = "," if table.delimiter == ";" else "."
     cells_by_column = zip(*table.rows, strict=True)
     return [
@@ -49,9 +59,12 @@ def _parse_columns(table):
     ]
 
 
-def _choose_rows(table, target, y, task, options):
+def _choose_rows(
+    table: Table, target: Column, y: NDArray[Any], task: str, options: Namespace
+) -> tuple[NDArray[Any], list[str]]:
     """Return the indices of the rows to learn from and notes on those left out."""
-    rows, notes = np.flatnonzero(~target.missing), []
+    rows = np.flatnonzero(~target.missing)
+    notes: list[str] = []
     if len(rows) < len(y):
         notes.append(f"{len(y) - len(rows)} of {len(y)} rows left out: {target.name!r} is missing")
     least = max(options.folds, _MIN_ROWS)
@@ -70,7 +83,9 @@ def _choose_rows(table, target, y, task, options):
     return rows, notes
 
 
-def _drop_rare_classes(name, y, rows, least):
+def _drop_rare_classes(
+    name: str, y: NDArray[Any], rows: NDArray[Any], least: int
+) -> tuple[NDArray[Any], list[str]]:
     """Leave out classes that cannot be in every fold; refuse the target if few are left."""
     counts = Counter(y[rows])
     common = {label for label, count in counts.items() if count >= least}
@@ -88,9 +103,10 @@ def _drop_rare_classes(name, y, rows, least):
     ]
 
 
-def _choose_features(columns, rows):
-    """Return the columns that can say something and a note on each that cannot."""
-    kept, notes = [], []
+def _choose_features(columns: list[Column], rows: NDArray[Any]) -> tuple[list[Column], list[str]]:
+    """Return the columns that can be used to predict, and a note on each of the others."""
+    kept: list[Column] = []
+    notes: list[str] = []
     for cells in columns:
         column = as_days(cells)
         if column is not cells:
@@ -103,8 +119,8 @@ def _choose_features(columns, rows):
     return kept, notes
 
 
-def _why_useless(column, rows):
-    """Return why a column says nothing about any row to come, None if it may."""
+def _why_useless(column: Column, rows: NDArray[Any]) -> str | None:
+    """Return why a column cannot be used to predict in new rows; None if it can."""
     values, missing = column.values[rows], column.missing[rows]
     n_distinct = len(np.unique(values[~missing]))
     if n_distinct == 0:
@@ -116,7 +132,7 @@ def _why_useless(column, rows):
     return None
 
 
-def _as_matrix(features, rows):
+def _as_matrix(features: list[Column], rows: NDArray[Any]) -> NDArray[Any]:
     """Return floats if all features are numbers, else objects."""
     dtype = float if all(feature.is_number for feature in features) else object
     X = np.empty((len(rows), len(features)), dtype=dtype)

@@ -1,12 +1,15 @@
-"""One page that can be sent to a colleague: scores, who handles what, and pictures."""
+"""An HTML page with all results: scores, a description of the experts, and pictures."""
 
 import base64
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skmoe.inspection import (
     ConvergenceDisplay,
@@ -17,9 +20,12 @@ from skmoe.inspection import (
 )
 from skmoe.inspection._plot import pyplot
 
+from ._comparison import Result
 from ._errors import UsageError
 from ._preprocessing import readable_names
+from ._problem import Problem
 from ._report import score_cells, score_notes
+from ._task import ExpertLine, Task
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
@@ -35,31 +41,31 @@ figcaption, .note { color: #555; font-size: .9em; }
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one problem.
+    """The results of one problem.
 
     Attributes
     ----------
     problem : Problem
-    task : RegressionTask or ClassificationTask
+    task : Task
     folds : int
     results : list of (str, list of FoldScore, list of str)
-        What `cross_validate` yields.
+        The results of `cross_validate`.
     pipeline : fitted Pipeline
     experts : list of ExpertLine
     complaints : list of str
     """
 
-    problem: Any
-    task: Any
+    problem: Problem
+    task: Task
     folds: int
-    results: list
+    results: list[Result]
     pipeline: Any
-    experts: list
-    complaints: list
+    experts: list[ExpertLine]
+    complaints: list[str]
 
 
-def check_pictures():
-    """Raise an error where no pictures can be drawn: before anything is fitted for them.
+def check_pictures() -> None:
+    """Raise an error if pictures cannot be drawn, before any model is fitted.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def check_pictures():
         raise UsageError(f"--report draws pictures: {error}") from error
 
 
-def write_report(path, sections):
+def write_report(path: Path, sections: list[Section]) -> None:
     """Write the page.
 
     Raises
@@ -88,7 +94,7 @@ def write_report(path, sections):
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _page(title, body):
+def _page(title: str, body: str) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
@@ -97,7 +103,7 @@ def _page(title, body):
     )
 
 
-def _section(section):
+def _section(section: Section) -> str:
     problem = section.problem
     n_rows, n_features = problem.X.shape
     size = f"{problem.task}, {n_rows} rows, {n_features} features, {section.folds} folds"
@@ -117,18 +123,18 @@ def _section(section):
     )
 
 
-def _paragraph(text):
+def _paragraph(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def _list(items, kind=""):
+def _list(items: Sequence[object], kind: str = "") -> str:
     if not items:
         return ""
     lines = "".join(f"<li>{escape(str(item))}</li>" for item in items)
     return f'<ul class="{kind}">{lines}</ul>'
 
 
-def _table(header, body):
+def _table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
@@ -137,7 +143,7 @@ def _table(header, body):
     return f'<div class="wide">{table}</div>'
 
 
-def _scores(section):
+def _scores(section: Section) -> str:
     header = ("model", section.task.error_name, "log-score", "fit s", "predict s")
     body = [(name, *map(_typeset, score_cells(scores))) for name, scores, _ in section.results]
     complaints = [f"{name}: {text}" for name, _, texts in section.results for text in texts]
@@ -148,12 +154,12 @@ def _scores(section):
     )
 
 
-def _typeset(text):
-    """What a terminal may lack."""
+def _typeset(text: str) -> str:
+    """Replace signs that are written for terminals."""
     return text.replace("+-", "±")
 
 
-def _words(section):
+def _words(section: Section) -> list[str]:
     """A sentence for each expert, the largest first."""
     problem = section.problem
     rules = expert_rules(section.pipeline, problem.X, feature_names=problem.names)
@@ -164,7 +170,7 @@ def _words(section):
     ]
 
 
-def _experts(section):
+def _experts(section: Section) -> str:
     header = ("expert", "share", *section.task.expert_headings)
     names = list(section.pipeline[-1].named_experts_)
     body = [(names[line.number - 1], f"{line.share:.0%}", *line.cells) for line in section.experts]
@@ -174,37 +180,37 @@ def _experts(section):
 # Pictures ----------------------------------------------------------------------------------
 
 
-def _figures(section):
+def _figures(section: Section) -> Iterator[str]:
     """Yield pictures of the fitted mixture."""
     preprocessing, mixture = section.pipeline[0], section.pipeline[-1]
     Z = preprocessing.transform(section.problem.X)
-    yield _figure(ConvergenceDisplay.from_estimator(mixture), "How EM climbed")
+    yield _figure(ConvergenceDisplay.from_estimator(mixture), "Convergence of EM")
     yield _figure(
         ExpertUsageDisplay.from_estimator(mixture, Z), "How much the experts are used, and how"
     )
     names = readable_names(preprocessing, section.problem)
-    # Numbers, which come first, have a range to be drawn over.
+    # Numeric columns come first; only they have a range to be drawn over.
     weights = _spread_of_gate(mixture, Z)[preprocessing.output_indices_["numbers"]]
     if not weights.any():
         return
     feature = int(np.argmax(weights))
-    kinds = [(GateDisplay, "Who handles which values of")]
+    kinds: list[tuple[Any, str]] = [(GateDisplay, "Who handles which values of")]
     if section.problem.task == "regression":
-        kinds.append((PredictiveDensityDisplay, "What is said of the target along"))
+        kinds.append((PredictiveDensityDisplay, "Predictive density of the target along"))
     for kind, caption in kinds:
         display = kind.from_estimator(mixture, Z, feature)
         display.ax_.set_xlabel(f"{names[feature]}, in standard deviations from its mean")
         yield _figure(display, f"{caption} {names[feature]}, all else at its mean")
 
 
-def _spread_of_gate(mixture, Z):
-    """How much each column moves the gate, per standard deviation."""
+def _spread_of_gate(mixture: Any, Z: NDArray[Any]) -> NDArray[Any]:
+    """Return how strongly the gate depends on each column, per standard deviation."""
     coef = mixture.gate_.coef_
     return (coef - coef.mean(axis=0)).std(axis=0) * Z.std(axis=0)
 
 
-def _figure(display, caption):
-    """A picture that is part of the page."""
+def _figure(display: Any, caption: str) -> str:
+    """Return a figure whose picture is embedded in the page."""
     file = io.BytesIO()
     display.figure_.savefig(file, format="png", dpi=110, bbox_inches="tight")
     pyplot().close(display.figure_)

@@ -1,4 +1,6 @@
-"""Numbers, categories and missing values as columns that any model takes."""
+"""Preprocessing: numbers, categories and missing values become numeric columns."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -6,11 +8,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-# More columns for one category would be mostly zeros and slow; rarer values share the last one.
+from ._problem import Problem
+
+# Largest number of one-hot columns of one feature; rarer values share the last one.
 _MAX_CATEGORIES = 20
 
 
-def make_preprocessing(problem):
+def make_preprocessing(problem: Problem) -> ColumnTransformer:
     """Return a transformer: medians and an indicator where missing, scaling, one-hot codes."""
     numbers = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
@@ -30,20 +34,20 @@ def make_preprocessing(problem):
     )
 
 
-def _category_name(feature, category):
+def _category_name(feature: str, category: object) -> str:
     """Return the readable name of a one-hot column."""
     if category is None:
         return f"{feature} missing"
     return f"{feature}={'other' if category == 'infrequent_sklearn' else category}"
 
 
-def readable_names(preprocessing, problem):
-    """Return the names of the columns that a fitted preprocessing hands on."""
+def readable_names(preprocessing: Any, problem: Problem) -> list[str]:
+    """Return the names of the columns that a fitted preprocessing returns."""
     names = preprocessing.get_feature_names_out(problem.names)
     return [_readable(name.partition("__")[2]) for name in names]
 
 
-def _readable(name):
+def _readable(name: str) -> str:
     """Return 'age missing' for the name that scikit-learn gives a missing indicator."""
     feature = name.removeprefix("missingindicator_")
     return name if feature == name else f"{feature} missing"

@@ -1,39 +1,41 @@
-"""What is to be predicted from what."""
+"""A problem: features, a target, and the words that describe them."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits, load_iris
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A table ready to be learned: features, target and how to speak of them.
+    """Features and target that models are fitted to, and the names that describe them.
 
     `X` holds floats, or objects (floats and strings, NaN and None where missing) if some column
-    is a category; `is_number` tells the two kinds of column apart.
+    is a category; `is_number` indicates the numeric columns.
     """
 
     title: str
     task: str
-    X: np.ndarray
-    y: np.ndarray
+    X: NDArray[Any]
+    y: NDArray[Any]
     names: list[str]
-    is_number: np.ndarray
+    is_number: NDArray[np.bool_]
     notes: list[str] = field(default_factory=list)
 
 
-def embedded_problems(task=None):
-    """Return the problems that scikit-learn brings along, or the one of the given task.
+def embedded_problems(task: str | None = None) -> list[Problem]:
+    """Return the problems that scikit-learn includes, or the one of the given task.
 
-    Both have a hidden cause that a mixture may find: the species of the iris, the digit drawn.
+    Both have a latent class that a mixture may find: the species of the iris, or the digit.
     """
     problems = [_iris_petals(), _odd_digits()]
     return [problem for problem in problems if task in (None, problem.task)]
 
 
-def _iris_petals():
-    """Petal length from the two measurements of the sepal; the species is withheld."""
+def _iris_petals() -> Problem:
+    """Petal length from the two measurements of the sepal; without the species."""
     measurements = load_iris().data
     return Problem(
         title="Iris: petal length from the sepal, species withheld",
@@ -46,8 +48,8 @@ def _iris_petals():
     )
 
 
-def _odd_digits():
-    """Odd or even from the pixels of a handwritten digit; which digit it is, is withheld."""
+def _odd_digits() -> Problem:
+    """Odd or even from the pixels of a handwritten digit; without the digit itself."""
     digits = load_digits(n_class=6)
     return Problem(
         title="Handwritten digits: odd or even",

@@ -1,16 +1,21 @@
 """The tables that the command line prints."""
 
 import textwrap
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from ._comparison import FoldScore, Result
+from ._problem import Problem
+from ._task import ExpertLine, Task
 
 _WIDTH = 100
 _GAP = "  "
 _LONGEST_CELL = 24
 
 
-def print_heading(problem, folds):
-    """Print what is learned from what."""
+def print_heading(problem: Problem, folds: int) -> None:
+    """Print the title of a problem, its size, and notes on its data."""
     n_rows, n_features = problem.X.shape
     print(problem.title)
     print("=" * min(len(problem.title), _WIDTH))
@@ -20,10 +25,10 @@ def print_heading(problem, folds):
     print(flush=True)
 
 
-def print_scores(task, results):
-    """Print one line per model as soon as it is there, then what the columns mean."""
+def print_scores(task: Task, results: Iterable[Result]) -> None:
+    """Print one line per model as soon as its scores are known, then what the columns mean."""
     print(_score_line("model", task.error_name, "log-score", "fit s", "predict s"), flush=True)
-    complaints = []
+    complaints: list[str] = []
     for name, scores, messages in results:
         print(_score_line(name, *score_cells(scores)), flush=True)
         complaints += [f"{name}: {message}" for message in messages]
@@ -33,7 +38,7 @@ def print_scores(task, results):
     print(flush=True)
 
 
-def score_notes(task):
+def score_notes(task: Task) -> str:
     """Return what the columns of scores mean."""
     return (
         f"{task.error_name}: {task.error_meaning}, mean +- standard deviation over folds, lower is "
@@ -42,28 +47,30 @@ def score_notes(task):
     )
 
 
-def _score_line(name, error, log_score, fit_seconds, predict_seconds):
+def _score_line(
+    name: str, error: str, log_score: str, fit_seconds: str, predict_seconds: str
+) -> str:
     return f"{name:<25}{error:>20}{log_score:>13}{fit_seconds:>11}{predict_seconds:>12}"
 
 
-def score_cells(scores):
+def score_cells(scores: list[FoldScore]) -> tuple[str, str, str, str]:
     """Return the cells of one model from its `FoldScore` list."""
     errors = [score.error for score in scores]
-    log_scores = [score.log_score for score in scores]
+    log_scores = [score.log_score for score in scores if score.log_score is not None]
     return (
         f"{np.mean(errors):.4g} +- {np.std(errors):.2g}",
-        "-" if None in log_scores else _log_score_cell(np.mean(log_scores)),
+        _log_score_cell(float(np.mean(log_scores))) if len(log_scores) == len(scores) else "-",
         f"{np.mean([score.fit_seconds for score in scores]):.3f}",
         f"{np.mean([score.predict_seconds for score in scores]):.4f}",
     )
 
 
-def _log_score_cell(value):
-    """Return three decimals, or powers of ten where one outlier makes it enormous."""
+def _log_score_cell(value: float) -> str:
+    """Return three decimals, or powers of ten where one outlier makes it very large."""
     return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3e}"
 
 
-def print_experts(task, experts):
+def print_experts(task: Task, experts: Sequence[ExpertLine]) -> None:
     """Print one line per expert, then what the columns mean."""
     print("Who handles what (mixture fitted to all rows)\n")
     header = ("expert", "share", *task.expert_headings)
@@ -85,24 +92,24 @@ def print_experts(task, experts):
     )
 
 
-def _leaning_cell(leanings, room):
-    """Return 'bmi +1.2, s5 -0.4' with as many of the features as fit, the strongest always."""
+def _leaning_cell(leanings: list[tuple[str, float]], room: int) -> str:
+    """Return 'bmi +1.2, s5 -0.4' with as many of the features as fit, at least the strongest."""
     cells = [f"{name} {weight:+.2g}" for name, weight in leanings]
     while len(cells) > 1 and len(", ".join(cells)) > room:
         cells.pop()
     return _shorten(", ".join(cells), room) if cells else "-"
 
 
-def _shorten(text, width):
+def _shorten(text: str, width: int) -> str:
     """Return the text, its end replaced by dots if it is too wide."""
     return text if len(text) <= width else text[: max(width - 2, 1)] + ".."
 
 
-def print_complaints(complaints):
-    """Print the warnings that models gave about the data."""
+def print_complaints(complaints: Iterable[str]) -> None:
+    """Print the warnings of models about the data."""
     for complaint in complaints:
         _print_wrapped(f"! {complaint}")
 
 
-def _print_wrapped(text):
+def _print_wrapped(text: str) -> None:
     print(textwrap.fill(text, _WIDTH, subsequent_indent="  " if text[0] in "-!" else ""))

@@ -20,7 +20,7 @@ class Table:
     delimiter: str
 
 
-def read_table(path, delimiter=None):
+def read_table(path: str, delimiter: str | None = None) -> Table:
     """Read a CSV file; raise `UsageError` if it is not a table with at least one row."""
     text = _read_text(path)
     if not text.strip():
@@ -41,7 +41,7 @@ def read_table(path, delimiter=None):
     return Table(path, names, [row for _, row in body], delimiter)
 
 
-def _read_text(path):
+def _read_text(path: str) -> str:
     """Return the content of the file, without a byte order mark."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -55,21 +55,21 @@ def _read_text(path):
     return text
 
 
-def _guess_delimiter(text):
+def _guess_delimiter(text: str) -> str:
     """Return the candidate that cuts the first line into most cells.
 
-    `csv.Sniffer` looks at the body as well and is misled by commas or blanks in text cells; the
-    names in a header rarely contain either.
+    `csv.Sniffer` uses the body as well, where commas or blanks in text cells mislead it. Names in
+    a header rarely contain either.
     """
     first_line = io.StringIO(text.lstrip(), newline="").readline()
 
-    def n_cells(delimiter):
+    def n_cells(delimiter: str) -> int:
         return len(next(csv.reader([first_line], delimiter=delimiter)))
 
     return max(_DELIMITERS, key=n_cells)
 
 
-def _split_rows(path, text, delimiter):
+def _split_rows(path: str, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Return pairs of line number and cells, blank lines left out."""
     # newline="" keeps line ends within quoted cells as they are.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -79,8 +79,8 @@ def _split_rows(path, text, delimiter):
         raise UsageError(f"{path}, line {reader.line_num}: {error}") from error
 
 
-def _column_names(path, header):
-    """Return names on one line each, a stand-in for empty ones; refuse duplicates."""
+def _column_names(path: str, header: list[str]) -> list[str]:
+    """Return names without line breaks, with a substitute for empty ones; refuse duplicates."""
     names = [" ".join(cell.split()) or f"column {i}" for i, cell in enumerate(header, start=1)]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -93,5 +93,5 @@ def _column_names(path, header):
     return names
 
 
-def _count(number, noun):
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

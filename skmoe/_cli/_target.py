@@ -1,17 +1,21 @@
-"""The column to predict: finding it, telling its task, its values as labels."""
+"""The column to predict: its position, its task, and its values as labels."""
 
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ._column import Column
 from ._errors import UsageError
+from ._table import Table
 
 _MAX_CLASSES_OF_WHOLE_NUMBERS = 10
 _MAX_NAMES_SHOWN = 12
 
 
-def find_target(table, name):
-    """Return the index of the target column; say which columns exist if there is none such."""
+def find_target(table: Table, name: str | None) -> int:
+    """Return the index of the target column; the error lists the columns if there is none."""
     if name in table.names:
         return table.names.index(name)
     if name is None:
@@ -22,14 +26,14 @@ def find_target(table, name):
     raise UsageError(f"{table.path} has no column {name!r}; {hint}{_columns_of(table)}")
 
 
-def _columns_of(table):
+def _columns_of(table: Table) -> str:
     shown = ", ".join(table.names[:_MAX_NAMES_SHOWN])
     more = len(table.names) - _MAX_NAMES_SHOWN
     return f"columns: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def check_target(path, target):
-    """Refuse a target with nothing to predict."""
+def check_target(path: str, target: Column) -> None:
+    """Raise an error if the target has fewer than two distinct values."""
     n_distinct = len(target.distinct)
     if n_distinct == 0:
         raise UsageError(f"{path}: column {target.name!r} has no values, all are missing")
@@ -38,8 +42,8 @@ def check_target(path, target):
         raise UsageError(f"{path}: column {target.name!r} is constant, always {value}")
 
 
-def infer_task(target, wish=None):
-    """Return the task and, if it was inferred, a note that says why."""
+def infer_task(target: Column, wish: str | None = None) -> tuple[str, str | None]:
+    """Return the task and, if it was inferred, a note with the reason."""
     if wish == "regression" and not target.is_number:
         text = next(value for value in target.values if value is not None and not _is_number(value))
         raise UsageError(
@@ -58,7 +62,7 @@ def infer_task(target, wish=None):
     return "regression", None
 
 
-def _is_number(text):
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
@@ -66,14 +70,14 @@ def _is_number(text):
     return True
 
 
-def as_labels(target):
+def as_labels(target: Column) -> NDArray[Any]:
     """Return class labels as text, None where missing."""
     if not target.is_number:
         return target.values
     return np.array([_label(value) for value in target.values], dtype=object)
 
 
-def _label(value):
+def _label(value: float) -> str | None:
     if np.isnan(value):
         return None
     return str(int(value)) if value == int(value) else repr(float(value))

@@ -1,4 +1,4 @@
-"""Tables drawn from a known mixture of experts, from a robot arm, and from voices."""
+"""Random data sets: from a known mixture of experts, a robot arm, and recorded vowels."""
 
 from ._mixtures import make_moe_classification, make_moe_regression
 from ._robot_arm import make_robot_arm

@@ -1,36 +1,68 @@
 """Data drawn from a known mixture of experts."""
 
 from numbers import Real
+from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.cluster import KMeans
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
 
 from ._checks import check_integer, check_real
+from ._draws import (
+    draw_categories,
+    draw_centres,
+    draw_coefficients,
+    draw_gated_rows,
+    linear_of_own_expert,
+)
 
-# Rows of the cloud, per expert, whose k-means centres become the centres of the gate. A few
-# hundred give every expert a share within some hundredths of 1 / n_experts.
-_CLOUD_ROWS_PER_EXPERT = 200
+#: What a generator can be seeded with.
+Seed = int | np.random.RandomState | None
 
 
+@overload
 def make_moe_regression(
-    n_samples=1000,
-    n_features=5,
+    n_samples: int = ...,
+    n_features: int = ...,
     *,
-    n_experts=3,
-    n_informative=None,
-    n_targets=1,
-    noise=0.3,
-    separation=8.0,
-    return_params=False,
-    random_state=None,
-):
+    n_experts: int = ...,
+    n_informative: int | None = ...,
+    n_targets: int = ...,
+    noise: float | ArrayLike = ...,
+    separation: float = ...,
+    return_params: Literal[False] = ...,
+    random_state: Seed = ...,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+@overload
+def make_moe_regression(
+    n_samples: int = ...,
+    n_features: int = ...,
+    *,
+    n_experts: int = ...,
+    n_informative: int | None = ...,
+    n_targets: int = ...,
+    noise: float | ArrayLike = ...,
+    separation: float = ...,
+    return_params: Literal[True],
+    random_state: Seed = ...,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Bunch]: ...
+def make_moe_regression(
+    n_samples: int = 1000,
+    n_features: int = 5,
+    *,
+    n_experts: int = 3,
+    n_informative: int | None = None,
+    n_targets: int = 1,
+    noise: float | ArrayLike = 0.3,
+    separation: float = 8.0,
+    return_params: bool = False,
+    random_state: Seed = None,
+) -> tuple[Any, ...]:
     r"""Draw a regression table from a true mixture of linear-Gaussian experts.
 
     The features are independent standard normal variables. A softmax gate picks one expert for
-    every row, and that expert answers with its own linear function and its own noise:
+    every row, and y is the linear function of that expert plus noise with its own spread:
 
     .. math::
 
@@ -39,7 +71,7 @@ def make_moe_regression(
         b_k = -\tfrac{s}{\delta^2} \lVert m_k \rVert^2, \\
         y \mid x, z = k &\sim \mathcal{N}(C_k x + c_k,\; \sigma_k^2 I).
 
-    The centres :math:`m_k` are spread over the cloud of rows so that all experts get shares of
+    The centres :math:`m_k` are spread over the rows so that all experts get shares of
     similar size; :math:`\delta^2` is the mean squared distance from a centre to the nearest
     other one, and :math:`s` is `separation`. Expert coefficients and intercepts are standard
     normal draws. This is the model of [1]_ with known parameters.
@@ -56,15 +88,15 @@ def make_moe_regression(
         Number of experts.
 
     n_informative : int, default=None
-        How many columns gate and experts depend on; the remaining ones, whose positions are
-        drawn at random, have true coefficients of zero. `None` uses all columns.
+        Number of columns that gate and experts depend on; the remaining ones, whose positions
+        are drawn at random, have true coefficients of zero. `None` uses all columns.
 
     n_targets : int, default=1
         Number of outputs. With 1, `y` is one-dimensional.
 
     noise : float or array-like of shape (n_experts,), default=0.3
-        Standard deviation of `y` around the expert that made it, in units of `y`; one value for
-        all experts or one for each.
+        Standard deviation of `y` around the linear function of its expert, in units of `y`;
+        one value for all experts or one for each.
 
     separation : float, default=8.0
         Steepness of the gate: the log-odds of an expert against its nearest neighbour at its
@@ -100,7 +132,7 @@ def make_moe_regression(
         sigma : ndarray of shape (n_experts,)
             :math:`\sigma_k`.
         expert : ndarray of shape (n_samples,)
-            Index of the expert that made each row.
+            Index of the true expert of each row.
 
     Raises
     ------
@@ -129,7 +161,7 @@ def make_moe_regression(
     >>> params.gate_coef.shape, params.expert_coef.shape, params.sigma
     ((3, 4), (3, 4), array([0.3, 0.3, 0.3]))
 
-    The residual around the expert that made a row is the noise alone:
+    The residual around the true expert of a row is the noise alone:
 
     >>> prediction = X @ params.expert_coef.T + params.expert_intercept
     >>> residual = y - prediction[range(200), params.expert]
@@ -142,11 +174,11 @@ def make_moe_regression(
     check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
-    centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
-    X, gate = _draw_gated_rows(n_samples, centres, separation, rng)
-    expert_coef = _draw_coefficients(n_experts, n_targets, informative, rng)
+    centres, informative = draw_centres(n_experts, n_features, n_informative, rng)
+    X, gate = draw_gated_rows(n_samples, centres, separation, rng)
+    expert_coef = draw_coefficients(n_experts, n_targets, informative, rng)
     expert_intercept = rng.standard_normal((n_experts, n_targets))
-    y = _linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
+    y = linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
     y += sigma[gate.expert, np.newaxis] * rng.standard_normal(y.shape)
     if n_targets == 1:
         y, expert_coef, expert_intercept = y[:, 0], expert_coef[:, 0], expert_intercept[:, 0]
@@ -156,18 +188,44 @@ def make_moe_regression(
     return X, y, params
 
 
+@overload
 def make_moe_classification(
-    n_samples=1000,
-    n_features=5,
+    n_samples: int = ...,
+    n_features: int = ...,
     *,
-    n_experts=3,
-    n_informative=None,
-    n_classes=2,
-    sharpness=3.0,
-    separation=8.0,
-    return_params=False,
-    random_state=None,
-):
+    n_experts: int = ...,
+    n_informative: int | None = ...,
+    n_classes: int = ...,
+    sharpness: float = ...,
+    separation: float = ...,
+    return_params: Literal[False] = ...,
+    random_state: Seed = ...,
+) -> tuple[NDArray[np.float64], NDArray[np.integer]]: ...
+@overload
+def make_moe_classification(
+    n_samples: int = ...,
+    n_features: int = ...,
+    *,
+    n_experts: int = ...,
+    n_informative: int | None = ...,
+    n_classes: int = ...,
+    sharpness: float = ...,
+    separation: float = ...,
+    return_params: Literal[True],
+    random_state: Seed = ...,
+) -> tuple[NDArray[np.float64], NDArray[np.integer], Bunch]: ...
+def make_moe_classification(
+    n_samples: int = 1000,
+    n_features: int = 5,
+    *,
+    n_experts: int = 3,
+    n_informative: int | None = None,
+    n_classes: int = 2,
+    sharpness: float = 3.0,
+    separation: float = 8.0,
+    return_params: bool = False,
+    random_state: Seed = None,
+) -> tuple[Any, ...]:
     r"""Draw a classification table from a true mixture of multinomial logistic experts.
 
     The features are independent standard normal variables. A softmax gate picks one expert for
@@ -181,12 +239,12 @@ def make_moe_classification(
         P(y = c \mid x, z = k) &=
         \frac{\exp(C_{kc}^\top x + c_{kc})}{\sum_l \exp(C_{kl}^\top x + c_{kl})}.
 
-    The centres :math:`m_k` are spread over the cloud of rows so that all experts get shares of
+    The centres :math:`m_k` are spread over the rows so that all experts get shares of
     similar size; :math:`\delta^2` is the mean squared distance from a centre to the nearest
     other one, and :math:`s` is `separation`. Expert coefficients are normal draws with standard
-    deviation `sharpness`; the intercepts :math:`c_{kc} = -C_{kc}^\top m_k` let the classes meet at
-    the centre of each expert, so that none has an easy cell of one class. This is the model of
-    [1]_ with known parameters.
+    deviation `sharpness`; with the intercepts :math:`c_{kc} = -C_{kc}^\top m_k` all classes are
+    equally probable at the centre of each expert, so that no expert has a cell of one class. This
+    is the model of [1]_ with known parameters.
 
     Parameters
     ----------
@@ -200,16 +258,16 @@ def make_moe_classification(
         Number of experts.
 
     n_informative : int, default=None
-        How many columns gate and experts depend on; the remaining ones, whose positions are
-        drawn at random, have true coefficients of zero. `None` uses all columns.
+        Number of columns that gate and experts depend on; the remaining ones, whose positions
+        are drawn at random, have true coefficients of zero. `None` uses all columns.
 
     n_classes : int, default=2
-        Number of classes, at least 2. Labels are the integers from 0 to ``n_classes - 1``; being
-        draws, a small sample need not contain all of them.
+        Number of classes, at least 2. Labels are the integers from 0 to ``n_classes - 1``; a small
+        sample need not contain all of them, as labels are drawn at random.
 
     sharpness : float, default=3.0
-        Scale of the experts' logistic coefficients: 0 makes every label a fair draw, large
-        values let an expert decide with certainty.
+        Scale of the experts' logistic coefficients: 0 makes all labels equally probable, large
+        values make the label nearly certain.
 
     separation : float, default=8.0
         Steepness of the gate: the log-odds of an expert against its nearest neighbour at its
@@ -242,7 +300,7 @@ def make_moe_classification(
         expert_intercept : ndarray of shape (n_experts, n_classes)
             :math:`c_{kc}`.
         expert : ndarray of shape (n_samples,)
-            Index of the expert that made each row.
+            Index of the true expert of each row.
 
     Raises
     ------
@@ -275,74 +333,15 @@ def make_moe_classification(
     check_real("separation", separation, minimum=0.0)
     rng = check_random_state(random_state)
 
-    centres, informative = _draw_centres(n_experts, n_features, n_informative, rng)
-    X, gate = _draw_gated_rows(n_samples, centres, separation, rng)
-    expert_coef = sharpness * _draw_coefficients(n_experts, n_classes, informative, rng)
+    centres, informative = draw_centres(n_experts, n_features, n_informative, rng)
+    X, gate = draw_gated_rows(n_samples, centres, separation, rng)
+    expert_coef = sharpness * draw_coefficients(n_experts, n_classes, informative, rng)
     expert_intercept = -np.squeeze(expert_coef @ centres[:, :, np.newaxis], axis=2)
-    logits = _linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
-    y = _draw_categories(softmax(logits, axis=1), rng)
+    logits = linear_of_own_expert(X, gate.expert, expert_coef, expert_intercept)
+    y = draw_categories(softmax(logits, axis=1), rng)
     if not return_params:
         return X, y
     return X, y, Bunch(expert_coef=expert_coef, expert_intercept=expert_intercept, **gate)
-
-
-def _draw_centres(n_experts, n_features, n_informative, rng):
-    """Return the centres, zero in idle columns, and the mask of informative columns."""
-    if n_informative is None:
-        n_informative = n_features
-    informative = rng.permutation(n_features) < n_informative
-    centres = np.zeros((n_experts, n_features))
-    centres[:, informative] = _spread_centres(n_experts, n_informative, rng)
-    return centres, informative
-
-
-def _spread_centres(n_experts, n_dimensions, rng):
-    """Return centres whose nearest-centre cells hold similar shares of a standard normal."""
-    cloud = rng.standard_normal((_CLOUD_ROWS_PER_EXPERT * n_experts, n_dimensions))
-    # A seed of its own: how much KMeans draws is not ours to know, and must not move later draws.
-    seed = rng.randint(np.iinfo(np.int32).max)
-    return KMeans(n_experts, n_init=1, random_state=seed).fit(cloud).cluster_centers_
-
-
-def _nearest_squared_distance(centres):
-    """Return the squared distance to the nearest other centre, averaged over centres."""
-    if centres.shape[0] == 1:
-        return 1.0  # a lone expert has no neighbour, and its gate is 1 whatever the scale
-    nearest = NearestNeighbors(n_neighbors=1).fit(centres).kneighbors()[0]
-    return np.mean(nearest**2)
-
-
-def _draw_gated_rows(n_samples, centres, separation, rng):
-    """Return the rows and a Bunch of the gate's coefficients and the expert of each row."""
-    steepness = separation / _nearest_squared_distance(centres)
-    coef = 2 * steepness * centres
-    intercept = -steepness * np.sum(centres**2, axis=1)
-    X = rng.standard_normal((n_samples, centres.shape[1]))
-    expert = _draw_categories(softmax(X @ coef.T + intercept, axis=1), rng)
-    return X, Bunch(gate_coef=coef, gate_intercept=intercept, expert=expert)
-
-
-def _draw_coefficients(n_experts, n_outputs, informative, rng):
-    """Return standard normal coefficients, zero for columns that are not informative."""
-    coef = rng.standard_normal((n_experts, n_outputs, informative.size))
-    return np.where(informative, coef, 0.0)
-
-
-def _linear_of_own_expert(X, expert, coef, intercept):
-    """Return, for every row, the linear outputs of the expert that makes it."""
-    out = np.empty((X.shape[0], intercept.shape[1]))
-    for k in range(coef.shape[0]):
-        rows = expert == k
-        out[rows] = X[rows] @ coef[k].T + intercept[k]
-    return out
-
-
-def _draw_categories(probabilities, rng):
-    """Draw one index per row from the probabilities in that row."""
-    cumulative = np.cumsum(probabilities, axis=1)
-    # Scaling by the last entry, not by one, keeps a rounded sum from yielding an index too many.
-    threshold = rng.uniform(size=(probabilities.shape[0], 1)) * cumulative[:, -1:]
-    return np.sum(threshold >= cumulative[:, :-1], axis=1)
 
 
 def _check_shape(n_samples, n_features, n_experts, n_informative):
@@ -354,7 +353,7 @@ def _check_shape(n_samples, n_features, n_experts, n_informative):
         check_integer("n_informative", n_informative, minimum=1, maximum=n_features)
 
 
-def _check_noise(noise, n_experts):
+def _check_noise(noise: Any, n_experts: int) -> NDArray[np.float64]:
     """Return one standard deviation per expert."""
     if isinstance(noise, Real):
         check_real("noise", noise, minimum=0.0)

@@ -1,11 +1,15 @@
 """Dynamics of a chain of rods that are joined by hinges, for many states at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Metres per second squared.
 GRAVITY = 9.81
+
+Floats = NDArray[np.floating]
 
 _ALONG, _UP = np.eye(3)[0], np.eye(3)[2]
 
@@ -25,21 +29,21 @@ class Rod:
         In kilograms.
     """
 
-    axis: np.ndarray
+    axis: Floats
     length: float
     radius: float
     mass: float
 
     @property
-    def inertia(self):
+    def inertia(self) -> Floats:
         """Moments of inertia about the centre, (3,)."""
         along = self.radius**2 / 2
         across = self.radius**2 / 4 + self.length**2 / 12
         return self.mass * np.array([along, across, across])
 
 
-def accelerations(rods, angles, rates, torques):
-    """Accelerations of the hinges (n, n_rods) in radians per second squared.
+def accelerations(rods: Sequence[Rod], angles: Floats, rates: Floats, torques: Floats) -> Floats:
+    """Return the accelerations of the hinges (n, n_rods) in radians per second squared.
 
     Parameters
     ----------
@@ -52,15 +56,16 @@ def accelerations(rods, angles, rates, torques):
     return np.linalg.solve(mass, (torques - resistance)[..., np.newaxis])[..., 0]
 
 
-def equations(rods, angles, rates):
-    """Mass matrices (n, n_rods, n_rods), and the torques (n, n_rods) of unaccelerated motion.
+def equations(rods: Sequence[Rod], angles: Floats, rates: Floats) -> tuple[Floats, Floats]:
+    """Return mass matrices (n, n_rods, n_rods) and torques (n, n_rods) of unaccelerated motion.
 
-    Newton's law for the centre of each rod and Euler's for its turning, projected on what the
-    hinges allow.
+    They follow from Newton's law for the centre of each rod and Euler's law for its rotation,
+    projected on the directions in which the hinges move.
     """
     n, size = angles.shape
     mass, resistance = np.zeros((n, size, size)), np.zeros((n, size))
-    frame, hinges = _Frame.fixed(n), []
+    frame = _Frame.fixed(n)
+    hinges: list[tuple[Floats, Floats]] = []
     for rod, angle, rate in zip(rods, angles.T, rates.T, strict=True):
         frame = frame.turned(rod.axis, angle, rate)
         hinges.append((frame.directed(rod.axis), frame.origin))
@@ -78,36 +83,36 @@ def equations(rods, angles, rates):
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where a rod is, and how it moves while no hinge accelerates.
+    """Position of a rod, and its motion while no hinge accelerates.
 
     Attributes
     ----------
     rotation : ndarray of shape (n, 3, 3)
         From coordinates of the rod to those of the world.
     origin, acceleration : ndarray of shape (n, 3)
-        Of a point of the rod. All things are accelerated upwards in place of gravity.
+        Of a point of the rod. An upward acceleration of the world stands for gravity.
     spin, spin_rate : ndarray of shape (n, 3)
         Angular velocity and its derivative.
     """
 
-    rotation: np.ndarray
-    origin: np.ndarray
-    acceleration: np.ndarray
-    spin: np.ndarray
-    spin_rate: np.ndarray
+    rotation: Floats
+    origin: Floats
+    acceleration: Floats
+    spin: Floats
+    spin_rate: Floats
 
     @classmethod
-    def fixed(cls, n):
-        """Return the world, n times."""
+    def fixed(cls, n: int) -> "_Frame":
+        """Return the frame of the world, n times."""
         still = np.zeros((n, 3))
         return cls(np.tile(np.eye(3), (n, 1, 1)), still, still + GRAVITY * _UP, still, still)
 
-    def directed(self, vector):
+    def directed(self, vector: Floats) -> Floats:
         """Return a vector of the rod in coordinates of the world, (n, 3)."""
         return self.rotation @ vector
 
-    def turned(self, axis, angle, rate):
-        """Return the next rod, behind a hinge."""
+    def turned(self, axis: Floats, angle: Floats, rate: Floats) -> "_Frame":
+        """Return the frame of the next rod, behind a hinge."""
         relative = rate[:, np.newaxis] * self.directed(axis)
         return replace(
             self,
@@ -116,8 +121,8 @@ class _Frame:
             spin_rate=self.spin_rate + np.cross(self.spin, relative),
         )
 
-    def moved(self, distance):
-        """Return the same rod seen from a point further along."""
+    def moved(self, distance: float) -> "_Frame":
+        """Return the frame of the same rod at a point further along it."""
         step = distance * self.directed(_ALONG)
         pull = np.cross(self.spin, np.cross(self.spin, step))
         return replace(
@@ -127,24 +132,26 @@ class _Frame:
         )
 
 
-def _rotations(axis, angle):
-    """Rotations about one axis (n, 3, 3), by Rodrigues' formula."""
+def _rotations(axis: Floats, angle: Floats) -> Floats:
+    """Return rotations about one axis (n, 3, 3), by Rodrigues' formula."""
     across = np.cross(np.eye(3), axis)
     sine, versine = np.sin(angle), 1 - np.cos(angle)
     return np.eye(3) + np.multiply.outer(sine, across) + np.multiply.outer(versine, across @ across)
 
 
-def _jacobians(hinges, point, size):
-    """Velocity of a point and angular velocity of its rod per rate of each hinge, (n, 3, size)."""
+def _jacobians(
+    hinges: list[tuple[Floats, Floats]], point: Floats, size: int
+) -> tuple[Floats, Floats]:
+    """Return velocities of a point and of its rod's rotation per rate of a hinge, (n, 3, size)."""
     moving, turning = np.zeros((2, len(point), 3, size))
     for j, (axis, origin) in enumerate(hinges):
         moving[:, :, j], turning[:, :, j] = np.cross(axis, point - origin), axis
     return moving, turning
 
 
-def _transposed(matrices):
+def _transposed(matrices: Floats) -> Floats:
     return np.swapaxes(matrices, 1, 2)
 
 
-def _times(matrices, vectors):
+def _times(matrices: Floats, vectors: Floats) -> Floats:
     return (matrices @ vectors[..., np.newaxis])[..., 0]

@@ -1,6 +1,7 @@
-"""A robot arm: which accelerations follow from positions, velocities and torques."""
+"""A robot arm: accelerations as a function of positions, velocities and torques."""
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ._checks import check_integer, check_real
@@ -9,7 +10,7 @@ from ._rigid_body import Rod, accelerations
 _ACROSS, _UP = np.eye(3)[1], np.eye(3)[2]
 
 #: Waist, shoulder, elbow and wrist: the first turns about the vertical, the others lift.
-ARM = [
+ARM: list[Rod] = [
     Rod(axis=_UP, length=0.2, radius=0.05, mass=3.0),
     Rod(axis=_ACROSS, length=0.4, radius=0.05, mass=2.0),
     Rod(axis=_ACROSS, length=0.3, radius=0.05, mass=1.5),
@@ -17,8 +18,8 @@ ARM = [
 ]
 #: Mid posture: the elbow at a right angle, all else straight; radians.
 _POSTURE = np.array([0.0, 0.0, np.pi / 2, 0.0])
-#: How far joints go from it, radians. The farther, the less linear is the arm: with this a linear
-#: model has the error of Jordan and Jacobs (1994).
+#: Largest distance of a joint from the mid posture, radians. The arm is the less linear the
+#: larger it is: with this value a linear model has the error of Jordan and Jacobs (1994).
 _REACH = 1.075
 #: Largest velocity, radians per second.
 _SPEED = 2.0
@@ -28,7 +29,12 @@ _STRENGTH = np.array([30.0, 18.0, 5.0, 0.35])
 _SPREAD = np.array([21.3, 32.7, 73.6, 144.2])
 
 
-def make_robot_arm(n_samples=15000, *, noise=0.3, random_state=None):
+def make_robot_arm(
+    n_samples: int = 15000,
+    *,
+    noise: float = 0.3,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""Draw states of a robot arm, and the accelerations that follow from them.
 
     The arm moves in three dimensions and has four joints: a waist that turns about the
@@ -45,11 +51,11 @@ def make_robot_arm(n_samples=15000, *, noise=0.3, random_state=None):
     right angle and all else straight, velocities to 2 radians per second, torques to 30, 18, 5
     and 0.35 newton metres. Normal errors of measurement are added to the accelerations.
 
-    This is the problem on which [1]_ tried hierarchical mixtures, with another arm, as they do
-    not give the constants of theirs. The reach of the joints and the size of the errors are such
-    that the relative errors of two models are near those that they report: 0.31 for a linear
-    model, 0.09 for a neural network with one layer of 60 units. The relative error is the mean
-    squared error in parts of the variance, on average over the four accelerations.
+    This is the problem on which [1]_ evaluated hierarchical mixtures. The arm is another one, as
+    the constants of theirs are not published. The reach of the joints and the size of the errors
+    are chosen such that the relative errors of two models are near the published ones: 0.31 for a
+    linear model, 0.09 for a neural network with one layer of 60 units. The relative error is the
+    mean squared error as a fraction of the variance, on average over the four accelerations.
 
     Parameters
     ----------
@@ -57,7 +63,7 @@ def make_robot_arm(n_samples=15000, *, noise=0.3, random_state=None):
         Number of rows.
 
     noise : float, default=0.3
-        Standard deviation of the errors of measurement, in parts of that of the accelerations
+        Standard deviation of the errors of measurement, as a fraction of that of the accelerations
         themselves, which is 21.3, 32.7, 73.6 and 144.2 radians per second squared.
 
     random_state : int, RandomState instance or None, default=None

@@ -1,6 +1,7 @@
-"""Four vowels of men, women and children: the formants that tell them apart."""
+"""Four vowels of men, women and children, given by their first two formants."""
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ._checks import check_integer
@@ -15,7 +16,7 @@ MEANS = np.array(
         [[370, 3200], [530, 2730], [1030, 1370], [850, 1590]],
     ]
 )
-#: Their men, women and children.
+#: Numbers of men, women and children in the study.
 _SPEAKERS = np.array([33, 28, 15])
 #: Standard deviations of log F1 and log F2, of high vowels (i, I) and of low ones (a, A): between
 #: speakers of a kind, of what is peculiar to one speaker's vowel, and between two repetitions.
@@ -30,7 +31,9 @@ SPREADS = np.array(
 CORRELATION = np.array([0.0, 0.9])
 
 
-def make_vowels(n_speakers=76, *, random_state=None):
+def make_vowels(
+    n_speakers: int = 76, *, random_state: int | np.random.RandomState | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.intp]]:
     """Draw the formants of four vowels, spoken twice by men, women and children.
 
     Kinds of speakers come in the shares of [1]_, 33 men, 28 women and 15 children, and the means
@@ -47,8 +50,9 @@ def make_vowels(n_speakers=76, *, random_state=None):
     ============================================  ===========  ============
 
     Between speakers F1 and F2 of low vowels have a correlation of 0.9; all else is independent.
-    Low vowels are a little less spread than in the recordings, and more correlated, for recorded
-    ones are not normal, and easier to tell apart than normal ones with their moments would be.
+    Recorded vowels are not normal: they are easier to separate than normal ones with the same
+    moments. Low vowels therefore have a little less spread than in the recordings, and a higher
+    correlation.
     ``tests/benchmarks/vowels.py`` in a checkout prints the recorded moments.
 
     The vowels are those of the first experiment with mixtures of experts [2]_: [i] as in heed,
@@ -107,14 +111,14 @@ def make_vowels(n_speakers=76, *, random_state=None):
     own = rng.standard_normal((n_speakers, 2, 2, 1, 2))
     again = rng.standard_normal((n_speakers, 2, 2, 2, 2))
     spreads = SPREADS[:, :, np.newaxis, np.newaxis]
-    # Half a variance is taken off, for the mean of a log-normal number is above its median.
+    # Half a variance is subtracted, as the mean of a log-normal number is above its median.
     noise = sum(s * z - s**2 / 2 for s, z in zip(spreads, (between, own, again), strict=True))
     X = MEANS[_kinds(n_speakers)][:, :, np.newaxis] * np.exp(noise).reshape(n_speakers, 4, 2, 2)
     y = np.tile(np.repeat(VOWELS, 2), n_speakers)
     return X.reshape(-1, 2), y, np.repeat(np.arange(n_speakers), 8)
 
 
-def _kinds(n_speakers):
-    """0, 1 or 2 for each speaker, in the shares of the study."""
+def _kinds(n_speakers: int) -> NDArray[np.intp]:
+    """Return 0, 1 or 2 for each speaker, in the shares of the study."""
     places = (np.arange(n_speakers) + 0.5) * (_SPEAKERS.sum() / n_speakers)
     return np.searchsorted(np.cumsum(_SPEAKERS), places)

@@ -1,4 +1,4 @@
-"""The predictive mixture: what the model says of y, row by row."""
+"""The predictive distribution of y in each row: a mixture."""
 
 from ._mixture import MixtureDistribution
 

@@ -1,16 +1,20 @@
 """The distribution of y in each row, block by block."""
 
+from collections.abc import Callable, Iterator
 from math import prod
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from .._data.numerics import BLOCK_ROWS, blocks
-from ._components import Components, make_generator, without_idle
+from ._components import Components, Rows, Seed, make_generator, without_idle
+from ._law import ComponentLaw, Floats
 from ._modes import highest
 from ._quantiles import quantile
 
-#: Rows times components times outputs that are worked on at once, and the fewest rows.
+#: Size of a block, as rows times components times outputs, and the fewest rows of one.
 _BLOCK_ENTRIES = 2**17
 _FEWEST_ROWS = 64
 
@@ -18,27 +22,28 @@ _FEWEST_ROWS = 64
 class MixtureDistribution:
     """Distribution of y in each row: a mixture of components that follow one law.
 
-    What ``predict_dist`` of a regressor returns. All of it is computed block by block, so
-    that beyond the result little memory is needed.
+    ``predict_dist`` of a regressor returns one. Everything is computed block by block, so
+    that little memory is needed beyond the result.
 
     Parameters
     ----------
     law : response
-        What the components follow, of :mod:`skmoe.responses`.
+        The law that the components follow, of :mod:`skmoe.responses`.
     weights : ndarray of shape (n, C)
         Rows sum to one. A component without weight may have any finite mean.
     means : ndarray of shape (n, C, m)
         Predictions of the components.
     parameters : ndarray of shape (C, q) or (n, C, q)
-        Of the law, for each component: scales of the m outputs first where it has scales.
+        Parameters of the law for each component. Scales of the m outputs come first where the
+        law has them.
     single : bool
         Whether y has one dimension. Results then have no axis of outputs.
     dtype : dtype, default=numpy.float64
-        Of the results.
+        Type of the results.
 
     Examples
     --------
-    Heads or tails, and as sure of it in both rows:
+    Two rows, each with two components of equal weight:
 
     >>> import numpy as np
     >>> from skmoe.distributions import MixtureDistribution
@@ -55,18 +60,26 @@ class MixtureDistribution:
     (2, 2)
     """
 
-    def __init__(self, law, weights, means, parameters, single, dtype=np.float64):
-        self.law = law
-        self.weights = weights
-        self.means = means
-        self.parameters = parameters
-        self.single = single
-        self.dtype = np.dtype(dtype)
+    def __init__(
+        self,
+        law: ComponentLaw,
+        weights: Floats,
+        means: Floats,
+        parameters: Floats,
+        single: bool,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        self.law: ComponentLaw = law
+        self.weights: Floats = weights
+        self.means: Floats = means
+        self.parameters: Floats = parameters
+        self.single: bool = single
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.means)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n, n_components, m = self.means.shape
         return (
             f"{type(self).__name__}(law={type(self.law).__name__}, n_rows={n}, "
@@ -74,30 +87,30 @@ class MixtureDistribution:
         )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of one value for every row: (n,) or (n, m)."""
         n, _, m = self.means.shape
         return (n,) if self.single else (n, m)
 
-    def take(self, rows):
+    def take(self, rows: Rows) -> "MixtureDistribution":
         """Distributions of some of the rows.
 
         Parameters
         ----------
         rows : slice, or ndarray of int or bool
-            Which rows.
+            Selects the rows.
 
         Returns
         -------
         MixtureDistribution
-            Components without weight have the mean of the heaviest one of their row.
+            In it components without weight have the mean of the heaviest one of their row.
         """
         parameters = self.parameters if self.parameters.ndim == 2 else self.parameters[rows]
         weights = np.asarray(self.weights[rows], dtype=float)
         means = without_idle(weights, np.asarray(self.means[rows], dtype=float))
         return MixtureDistribution(self.law, weights, means, parameters, self.single, self.dtype)
 
-    def mean(self):
+    def mean(self) -> Floats:
         """Means of y.
 
         Returns
@@ -106,8 +119,8 @@ class MixtureDistribution:
         """
         return self._filled(lambda part: part.mean())
 
-    def std(self):
-        """Standard deviations of y: errors within components and disagreement between them.
+    def std(self) -> Floats:
+        """Standard deviations of y: spread within components and between them.
 
         Returns
         -------
@@ -115,7 +128,7 @@ class MixtureDistribution:
         """
         return self._filled(lambda part: part.std())
 
-    def var(self):
+    def var(self) -> Floats:
         """Variances of y, the squares of `std`.
 
         Returns
@@ -124,11 +137,11 @@ class MixtureDistribution:
         """
         return self._filled(lambda part: np.square(part.std()))
 
-    def mode(self):
+    def mode(self) -> Floats:
         """Points of highest density, joint over outputs.
 
-        An ascent from the mode of every component; the best of all. For laws of whole numbers
-        a whole number.
+        The mode is the best point that ascents from the modes of all components reach. It is a
+        whole number for laws of whole numbers.
 
         Returns
         -------
@@ -136,13 +149,13 @@ class MixtureDistribution:
         """
         return self._filled(highest)
 
-    def logpdf(self, y):
+    def logpdf(self, y: ArrayLike) -> Floats:
         """Log-densities, or log-probabilities, of y, joint over outputs.
 
         Parameters
         ----------
         y : array-like that broadcasts to (..., n) or (..., n, m)
-            A number stands for all rows, ``y[:, None]`` asks every row about each entry.
+            A number stands for all rows; ``y[:, None]`` gives every row all entries.
 
         Returns
         -------
@@ -153,7 +166,7 @@ class MixtureDistribution:
         out = np.empty(values.shape[:n_axes], self.dtype)
         return self._mapped(lambda part, block: part.log_density(block), values, out)
 
-    def pdf(self, y):
+    def pdf(self, y: ArrayLike) -> Floats:
         """Densities, or probabilities, of y, joint over outputs.
 
         Parameters
@@ -168,7 +181,7 @@ class MixtureDistribution:
         with np.errstate(over="ignore", under="ignore"):
             return np.exp(out, out=out)
 
-    def cdf(self, y):
+    def cdf(self, y: ArrayLike) -> Floats:
         """Probabilities that y is not larger, for each output alone.
 
         Parameters
@@ -183,21 +196,21 @@ class MixtureDistribution:
         out = np.empty(values.shape, self.dtype)
         return self._mapped(lambda part, block: part.cdf(block), values, out)
 
-    def ppf(self, q):
+    def ppf(self, q: ArrayLike) -> Floats:
         """Quantiles of each output.
 
         Parameters
         ----------
         q : array-like that broadcasts to (..., n) or (..., n, m)
-            Probabilities. A number is asked of all rows, an array of shape (n,) row by row;
-            ``q[:, None]`` asks every row for several levels ((Q, 1, 1) with several outputs).
+            Probabilities. A number stands for all rows, an array of shape (n,) has one for each
+            row; ``q[:, None]`` gives every row several levels ((Q, 1, 1) with several outputs).
 
         Returns
         -------
         ndarray of shape (..., n) or (..., n, m)
-            Where the distribution function is within 1e-10 of q, relative to the nearer
-            tail; the ends of the law's support for 0 and 1. For laws of whole numbers the
-            smallest whose distribution function reaches q.
+            Points where the distribution function is within 1e-10 of q, relative to the nearer
+            tail; the ends of the law's support for 0 and 1. For laws of whole numbers they are
+            the smallest ones whose distribution function reaches q.
 
         Raises
         ------
@@ -210,7 +223,7 @@ class MixtureDistribution:
         values = self._spread(q, "q")
         return self._mapped(quantile, values, np.empty(values.shape, self.dtype))
 
-    def interval(self, coverage=0.9):
+    def interval(self, coverage: float = 0.9) -> Floats:
         """Equal-tailed intervals.
 
         Parameters
@@ -230,15 +243,16 @@ class MixtureDistribution:
         out[..., 1] = self.ppf(0.5 + 0.5 * coverage)
         return out
 
-    def sample(self, n=1, random_state=None):
+    def sample(self, n: int = 1, random_state: Seed = None) -> Floats:
         """Draw from the distribution of each row.
 
         Parameters
         ----------
         n : int, default=1
-            Draws a row.
+            Number of draws for each row.
         random_state : int, RandomState, Generator or None, default=None
-            Seed. None for a fresh one; the global random state is never touched.
+            Seed or source of random numbers. None for a fresh seed; the global random state is
+            never used.
 
         Returns
         -------
@@ -255,27 +269,29 @@ class MixtureDistribution:
                 _store(block, (..., some), draws.reshape(*block.shape[:-1], -1))
         return out
 
-    def _most_rows(self):
-        """Rows that are worked on at once."""
+    def _most_rows(self) -> int:
+        """Return the number of rows of a block."""
         _, n_components, m = self.means.shape
         size = _BLOCK_ENTRIES // max(1, n_components * m)
         return min(BLOCK_ROWS, max(_FEWEST_ROWS, size))
 
-    def _parts(self):
-        """Yield slices of rows and the components there."""
+    def _parts(self) -> Iterator[tuple[slice, Components]]:
+        """Yield slices of rows and the components of these rows."""
         for rows in blocks(len(self), self._most_rows()):
             some = self.take(rows)
             yield rows, Components(self.law, some.weights, some.means, some.parameters)
 
-    def _filled(self, function):
-        """One value (b, m) of each block, put together."""
+    def _filled(self, function: Callable[[Components], Floats]) -> Floats:
+        """Return the values (b, m) of all blocks, put together."""
         out = np.empty(self.shape, self.dtype)
         for rows, part in self._parts():
             _store(out, rows, function(part).reshape(out[rows].shape))
         return out
 
-    def _mapped(self, function, values, out):
-        """Fill `out` with a function of blocks and their values; few rows answer many levels."""
+    def _mapped(
+        self, function: Callable[[Components, Floats], Floats], values: Floats, out: Floats
+    ) -> Floats:
+        """Fill `out` with a function of blocks and of values at one or more levels."""
         m = self.means.shape[2]
         lead = (1, *values.shape[: values.ndim - len(self.shape)])
         values, target = values[None], out[None]
@@ -287,8 +303,8 @@ class MixtureDistribution:
                 _store(target, index, found.reshape(times, len(part), *out.shape[len(lead) :]))
         return out
 
-    def _spread(self, values, name):
-        """Values (..., n) or (..., n, m), as a view."""
+    def _spread(self, values: ArrayLike, name: str) -> Floats:
+        """Return values broadcast to (..., n) or (..., n, m), as a view."""
         values = np.asarray(values, dtype=float)
         levels = f"{name}[:, None]" if self.single else f"{name}[:, None, None]"
         try:
@@ -298,13 +314,13 @@ class MixtureDistribution:
         if shape[len(shape) - len(self.shape) :] != self.shape:
             raise ValueError(
                 f"{name} must be a number or broadcast to one value for each row, "
-                f"{self.shape}, got the shape {values.shape}; ask for several levels "
-                f"in every row with {levels}"
+                f"{self.shape}, got the shape {values.shape}; pass {levels} "
+                "for several levels in every row"
             )
         return np.broadcast_to(values, shape)
 
 
-def _store(out, index, values):
-    """Put values in their place; in single precision too large ones are infinite."""
+def _store(out: Floats, index: Any, values: Floats) -> None:
+    """Store values; in single precision too large ones become infinite."""
     with np.errstate(over="ignore"):
         out[index] = values

@@ -3,14 +3,18 @@
 import numpy as np
 from scipy.special import ndtri
 
-#: Most rounds, and the step of differences relative to the scale.
+from ._components import Components
+from ._law import Floats
+
+#: Largest number of rounds, and the step of finite differences relative to the scale.
 _ROUNDS = 200
 _DIFFERENCE = 1e-4
+#: Factors by which a step that gains nothing is shortened.
 _SHORTER = (1.0, 0.25, 0.06, 0.015)
 
 
-def highest(part):
-    """Points (b, m) of highest density, the best of what ascents from each component reach."""
+def highest(part: Components) -> Floats:
+    """Return the points (b, m) of highest density that ascents from all components reach."""
     starts = np.broadcast_to(part.law.mode(part.means, part.parameters), part.means.shape)
     spreads = _spreads(part)
     best = starts[:, 0].copy()
@@ -24,15 +28,15 @@ def highest(part):
     return best
 
 
-def _spreads(part):
-    """Scales (b, C, m) of the components, from their quartiles, which all laws have."""
+def _spreads(part: Components) -> Floats:
+    """Return scales (b, C, m) of the components, from their quartiles, which all laws have."""
     lower, upper = (part.quantiles(np.full_like(part.means[:, 0], level)) for level in (0.25, 0.75))
     spread = (upper - lower) / (ndtri(0.75) - ndtri(0.25))
     finest = np.maximum(np.abs(part.means) * 1e-8, np.finfo(float).tiny)
     return np.maximum(np.where(np.isfinite(spread), spread, 0.0), finest)
 
 
-def _climb(part, x, spread):
+def _climb(part: Components, x: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Ascend from x (b, m), output by output, by Newton steps that never descend."""
     height = part.log_density(x)
     active = np.arange(len(x))
@@ -44,21 +48,21 @@ def _climb(part, x, spread):
         for j in range(at.shape[1]):
             here = _line(some, at, here, wide * (np.arange(at.shape[1]) == j))
         if at.shape[1] > 1:
-            # Where outputs are correlated, a ridge is climbed along it, not from side to side.
-            here = _line(some, at, here, _stretched(at - begun, wide))
+            # Where outputs are correlated, the density has a ridge: one more step goes along it.
+            here = _line(some, at, here, _scaled(at - begun, wide))
         x[active], height[active] = at, here
         active = active[(np.abs(at - begun) > 1e-6 * wide).any(axis=1)]
     return x, height
 
 
-def _stretched(move, spread):
-    """Moves (b, m) made as long as the scales; those of no length stay."""
+def _scaled(move: Floats, spread: Floats) -> Floats:
+    """Return moves (b, m) scaled to the length of `spread`; moves of no length stay zero."""
     length = np.abs(move / spread).max(axis=1, keepdims=True)
     return np.divide(move, length, out=np.zeros_like(move), where=length > 0)
 
 
-def _line(part, x, height, along):
-    """Move x along directions (b, m) where that gains; return the heights."""
+def _line(part: Components, x: Floats, height: Floats, along: Floats) -> Floats:
+    """Move x along directions (b, m) where that gains; return the new log-densities."""
     step = _newton(part, x, height, along)
     moved = np.zeros_like(step)
     for shorter in _SHORTER:
@@ -75,8 +79,8 @@ def _line(part, x, height, along):
     return height
 
 
-def _newton(part, x, height, along):
-    """Steps (b,) along directions (b, m) towards where the slope of the log-density vanishes."""
+def _newton(part: Components, x: Floats, height: Floats, along: Floats) -> Floats:
+    """Return Newton steps (b,) along directions (b, m) to a zero of the log-density's slope."""
     h = _DIFFERENCE
     ahead, behind = (part.log_density(x + sign * h * along) for sign in (1.0, -1.0))
     with np.errstate(all="ignore"):
@@ -88,8 +92,8 @@ def _newton(part, x, height, along):
     return np.clip(step, -4.0, 4.0)
 
 
-def _climb_whole(part, x, spread):
-    """Ascend from whole numbers x (b, m): strides double as long as they gain."""
+def _climb_whole(part: Components, x: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Ascend from whole numbers x (b, m); a stride doubles while it gains, and halves else."""
     height = part.log_density(x)
     stride, active = np.ones_like(x), np.arange(len(x))
     while len(active):
@@ -109,8 +113,8 @@ def _climb_whole(part, x, spread):
     return x, height
 
 
-def _shifted(x, j, step):
-    """A copy of x (b, m) with output j moved by steps (b,)."""
+def _shifted(x: Floats, j: int, step: Floats) -> Floats:
+    """Return a copy of x (b, m) with output j moved by steps (b,)."""
     x = x.copy()
     x[:, j] += step
     return x

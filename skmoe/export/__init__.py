@@ -1,5 +1,5 @@
-"""Fitted mixtures, taken elsewhere: as ONNX graphs."""
+"""Export of fitted mixtures as ONNX graphs."""
 
-from ._door import to_onnx
+from ._convert import to_onnx
 
 __all__ = ["to_onnx"]

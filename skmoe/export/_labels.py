@@ -1,9 +1,14 @@
-"""Probabilities of classes, and the labels that they lead to."""
+"""Probabilities of classes, and the most probable labels."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ._graph import Graph
 
 
-def aligned(graph, proba, seen, classes):
+def aligned(graph: Graph, proba: str, seen: Any, classes: Any) -> str:
     """Write probabilities (n, len(seen)) as those of all classes; the others get zero."""
     if np.array_equal(seen, classes):
         return proba
@@ -11,21 +16,21 @@ def aligned(graph, proba, seen, classes):
     return graph.add("MatMul", proba, graph.constant(places.astype(float)))
 
 
-def give_classes(graph, proba, classes, operator):
-    """Let the most probable label and the probabilities (n, n_classes) be the outputs."""
+def output_classes(graph: Graph, proba: str, classes: Any, operator: Any) -> None:
+    """Set the most probable label and the probabilities (n, n_classes) as outputs."""
     label, probabilities = operator.outputs
-    graph.give(proba, probabilities)
+    graph.set_output(proba, probabilities)
     best = graph.add("ArgMax", proba, axis=1, keepdims=0)
     graph.add("Gather", graph.constant(written(classes)), best, out=label.full_name)
 
 
-def written(classes):
-    """Labels as ONNX knows them: text, or whole numbers.
+def written(classes: Any) -> NDArray[Any]:
+    """Return labels in a type of ONNX: text, or whole numbers.
 
     Raises
     ------
     ValueError
-        If they are neither.
+        If labels are of another type.
     """
     classes = np.array(np.asarray(classes).tolist())
     if classes.dtype.kind == "U":

@@ -1,6 +1,8 @@
-"""Mixtures of experts: mixing weights times what the experts say, summed."""
+"""Mixtures of experts: sums of mixing weights times predictions of the experts."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -11,12 +13,15 @@ from ._errors import exporting
 from ._estimators import write_classifier, write_regressor
 from ._gates import write_gate
 from ._graph import Graph
-from ._labels import aligned, give_classes
+from ._labels import aligned, output_classes
 from ._routing import write_largest, write_weights
 from ._table import Table
 
+#: Writes the predictions (n, m) of an expert on a table.
+Predict = Callable[[Any, Table], str]
 
-def convert_regressor(scope, operator, container):
+
+def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Write a fitted regressor, as a converter of skl2onnx."""
     graph, model = Graph(scope, container), operator.raw_operator
     if model.combine == "median":
@@ -26,92 +31,96 @@ def convert_regressor(scope, operator, container):
         )
     width = n_outputs(model)
 
-    def ask(expert, table):
-        return write_regressor(graph, _asked_for_mean(expert), table, width)
+    def predict(expert: Any, table: Table) -> str:
+        return write_regressor(graph, _with_mean(expert), table, width)
 
-    graph.give(_write_mixtures(graph, model, operator.inputs, ask), operator.outputs[0])
+    graph.set_output(_write_mixtures(graph, model, operator.inputs, predict), operator.outputs[0])
 
 
-def convert_classifier(scope, operator, container):
+def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Write a fitted classifier, as a converter of skl2onnx."""
     graph, model = Graph(scope, container), operator.raw_operator
 
-    def ask(expert, table):
-        answer = write_classifier(graph, expert, table)
-        answer = aligned(graph, answer, expert.classes_, model.classes_)
+    def predict(expert: Any, table: Table) -> str:
+        proba = write_classifier(graph, expert, table)
+        proba = aligned(graph, proba, expert.classes_, model.classes_)
         if model.combine == "vote":
-            return write_largest(graph, answer, len(model.classes_))
-        return answer
+            return write_largest(graph, proba, len(model.classes_))
+        return proba
 
-    proba = _write_mixtures(graph, model, operator.inputs, ask)
+    proba = _write_mixtures(graph, model, operator.inputs, predict)
     least = graph.constant(np.array(_least_probability(operator)))
-    give_classes(graph, graph.add("Max", proba, least), model.classes_, operator)
+    output_classes(graph, graph.add("Max", proba, least), model.classes_, operator)
 
 
-def _least_probability(operator):
-    """The smallest number that has a logarithm, in the precision of the answer."""
+def _least_probability(operator: Any) -> float:
+    """Return the smallest positive normal number in the precision of the output."""
     single = type(operator.outputs[1].type).__name__ == "FloatTensorType"
     return float(np.finfo(np.float32 if single else np.float64).tiny)
 
 
-def n_outputs(model):
-    """Number of values that a fitted regressor answers with."""
+def n_outputs(model: Any) -> int:
+    """Return the number of outputs of a fitted regressor."""
     return 1 if model.dispersion_.ndim == 1 else model.dispersion_.shape[1]
 
 
-def _write_mixtures(graph, model, variables, ask):
-    """Write the answers (n, m) of a model: the mean of the mixtures that it averages."""
+def _write_mixtures(graph: Graph, model: Any, variables: Any, predict: Predict) -> str:
+    """Write the predictions (n, m) of a model: the mean over the mixtures that it averages."""
     table = Table.of(graph, variables, model.n_features_in_)
     parts = [(model.gate_, list(model.named_experts_.values()))]
     parts += [(further["gate"], further["experts"]) for further in model.averaged_]
-    answers = [_write_mixture(graph, model, *part, table, ask) for part in parts]
-    count = graph.constant(np.array(float(len(answers))))
-    return graph.add("Div", graph.add("Sum", *answers), count)
+    outputs = [_write_mixture(graph, model, *part, table, predict) for part in parts]
+    count = graph.constant(np.array(float(len(outputs))))
+    return graph.add("Div", graph.add("Sum", *outputs), count)
 
 
-def _write_mixture(graph, model, gate, experts, table, ask):
-    """Write the answers (n, m) of one gate and its experts."""
+def _write_mixture(
+    graph: Graph, model: Any, gate: Any, experts: list[Any], table: Table, predict: Predict
+) -> str:
+    """Write the predictions (n, m) of one gate and its experts."""
     weights = _write_weights(graph, model, gate, len(experts), table)
     seen = table.select(model.expert_columns_)
     return graph.add(
         "Sum",
         *[
-            _write_share(graph, name, expert, graph.select(weights, own), seen, ask)
-            for name, expert, own in _asked(list(model.named_experts_), experts)
+            _write_share(graph, name, expert, graph.select(weights, own), seen, predict)
+            for name, expert, own in _distinct(list(model.named_experts_), experts)
         ],
     )
 
 
-def _write_weights(graph, model, gate, n_experts, table):
+def _write_weights(graph: Graph, model: Any, gate: Any, n_experts: int, table: Table) -> str:
     with exporting("gate", gate):
         log_gate = write_gate(graph, gate, table.select(model.gate_columns_))
     weights = write_weights(graph, log_gate, n_experts, model.top_k)
     return write_largest(graph, weights, n_experts) if model.combine == "top" else weights
 
 
-def _write_share(graph, name, expert, weights, table, ask):
-    """Write the answers of an expert times the sum of its weights, one for each component."""
+def _write_share(
+    graph: Graph, name: str, expert: Any, weights: str, table: Table, predict: Predict
+) -> str:
+    """Write the predictions of an expert times the sum of the weights of its components."""
     with exporting(f"expert {name!r}", expert):
-        answer = ask(expert, table)
+        prediction = predict(expert, table)
     weight = graph.reshape(graph.sum(weights, 1), -1, 1)
     zero = graph.constant(np.array(0.0))
-    # An expert without weight may answer with infinity, which zero times is no number.
-    share = graph.add("Mul", weight, answer)
+    # An expert without weight may predict infinity, and zero times infinity is NaN.
+    share = graph.add("Mul", weight, prediction)
     return graph.add("Where", graph.add("Greater", weight, zero), share, zero)
 
 
-def _asked(names, experts):
-    """Name, expert and components of each expert: several may share one."""
-    found = {}
+def _distinct(names: list[str], experts: list[Any]) -> list[tuple[str, Any, list[int]]]:
+    """Return name, expert and components of each distinct expert; several may share one."""
+    found: dict[int, tuple[str, Any, list[int]]] = {}
     for k, (name, expert) in enumerate(zip(names, experts, strict=True)):
         found.setdefault(id(expert), (name, expert, []))[2].append(k)
     return list(found.values())
 
 
-def _asked_for_mean(expert):
-    """The expert; a mixture whose own `combine` is another as one that answers with its mean.
+def _with_mean(expert: Any) -> Any:
+    """Return the expert; a mixture with another `combine` becomes one that predicts its mean.
 
-    To the mixture that it is an expert of, it is its components.
+    The mixture that it is an expert of uses its components, which do not depend on `combine`.
     """
     inner = _innermost(expert)
     if not isinstance(inner, MixtureOfExpertsRegressor) or inner.combine == "mean":
@@ -121,8 +130,8 @@ def _asked_for_mean(expert):
     return expert
 
 
-def _innermost(expert):
-    """What stands behind pipelines and ``FrozenEstimator``."""
+def _innermost(expert: Any) -> Any:
+    """Return the estimator inside pipelines and ``FrozenEstimator``."""
     if isinstance(expert, FrozenEstimator):
         return _innermost(expert.estimator)
     return _innermost(expert.steps[-1][1]) if isinstance(expert, Pipeline) else expert

@@ -1,12 +1,12 @@
-"""Mixtures and gates made known to skl2onnx."""
+"""Registration of mixtures and gates in skl2onnx."""
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from . import _gates, _mixture
-from ._shapes import shape_of_answer
+from ._shapes import set_output_types
 
 
-def register():
-    """Make the mixtures and gates known to skl2onnx."""
+def register() -> None:
+    """Register the converters of mixtures and gates in skl2onnx."""
     from skl2onnx import update_registered_converter
 
     kinds = {
@@ -21,5 +21,5 @@ def register():
             else None
         )
         update_registered_converter(
-            kind, f"Skmoe{kind.__name__}", shape_of_answer, convert, options=options
+            kind, f"Skmoe{kind.__name__}", set_output_types, convert, options=options
         )

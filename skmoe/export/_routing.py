@@ -1,9 +1,11 @@
-"""Mixing weights after routing, as `skmoe.routing` has them."""
+"""Mixing weights after routing, as in `skmoe.routing`."""
 
 import numpy as np
 
+from ._graph import Graph
 
-def write_weights(graph, log_gate, n_experts, top_k):
+
+def write_weights(graph: Graph, log_gate: str, n_experts: int, top_k: int | None) -> str:
     """Write the mixing weights (n, K) of log-probabilities of the gate (n, K)."""
     weights = graph.add("Exp", log_gate)
     if top_k is not None and top_k < n_experts:
@@ -12,7 +14,7 @@ def write_weights(graph, log_gate, n_experts, top_k):
     return graph.add("Div", weights, total)
 
 
-def write_largest(graph, scores, width, k=1):
+def write_largest(graph: Graph, scores: str, width: int, k: int = 1) -> str:
     """Write a mask of scores (n, width): one for the `k` largest of a row, ties to the first."""
     _, order = graph.add_pair("TopK", scores, graph.constant(np.array([k])), axis=1)
     # Each of the k is a row of the identity matrix.

@@ -1,11 +1,13 @@
-"""The types of what is answered."""
+"""Types of the outputs of a graph."""
+
+from typing import Any
 
 from sklearn.base import is_classifier
 
 from ._labels import written
 
 
-def shape_of_answer(operator):
+def set_output_types(operator: Any) -> None:
     """Set the types of the outputs of an operator."""
     from skl2onnx.common import data_types
 

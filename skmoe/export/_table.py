@@ -6,6 +6,8 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from ._graph import Graph
+
 
 @dataclass(frozen=True)
 class Column:
@@ -14,7 +16,7 @@ class Column:
     Attributes
     ----------
     name : str
-        As the data frame has it.
+        Its name in the data frame.
     tensor : str
     type : skl2onnx type
     """
@@ -25,24 +27,26 @@ class Column:
 
 
 class Table:
-    """What a part sees of X.
+    """The columns of X that a part uses.
 
     Parameters
     ----------
     graph : Graph
     columns : list of Column
-        A single one may hold any number of columns of X.
+        A single tensor may hold any number of columns of X.
     width : int
         Number of columns.
     """
 
-    def __init__(self, graph, columns, width):
-        self.graph, self.columns, self.width = graph, columns, width
-        self._numbers = None
+    def __init__(self, graph: Graph, columns: Any, width: int) -> None:
+        self.graph: Graph = graph
+        self.columns: list[Column] = columns
+        self.width: int = width
+        self._numbers: str | None = None
 
     @classmethod
-    def of(cls, graph, variables, width):
-        """The inputs of an operator of skl2onnx."""
+    def of(cls, graph: Graph, variables: Any, width: int) -> "Table":
+        """Return the table of the inputs of an operator of skl2onnx."""
         columns = [Column(each.raw_name, each.full_name, each.type) for each in variables]
         if len(columns) not in (1, width):
             raise ValueError(
@@ -52,14 +56,14 @@ class Table:
         return cls(graph, columns, width)
 
     @classmethod
-    def of_numbers(cls, graph, tensor, width):
-        """The table of a tensor (n, width) in double precision."""
+    def of_numbers(cls, graph: Graph, tensor: str, width: int) -> "Table":
+        """Return the table of a tensor (n, width) in double precision."""
         from skl2onnx.common.data_types import DoubleTensorType
 
         return cls(graph, [Column("X", tensor, DoubleTensorType())], width)
 
-    def select(self, columns):
-        """The table of some columns, by their numbers; all for None."""
+    def select(self, columns: Any) -> "Table":
+        """Return the table of some columns, by their numbers; of all columns for None."""
         if columns is None:
             return self
         if len(self.columns) == self.width:
@@ -69,8 +73,8 @@ class Table:
         column = Column(all_of_them.name, chosen, all_of_them.type)
         return Table(self.graph, [column], len(columns))
 
-    def numbers(self):
-        """All columns as one tensor in double precision."""
+    def numbers(self) -> str:
+        """Return all columns as one tensor in double precision."""
         if self._numbers is None:
             for column in self.columns:
                 if not _is_numeric(column):
@@ -80,27 +84,27 @@ class Table:
             self._numbers = columns[0] if alone else self.graph.add("Concat", *columns, axis=1)
         return self._numbers
 
-    def feeds(self, model, single):
-        """What a model is fed with: name, skl2onnx type and tensor of each of its inputs.
+    def feeds(self, model: Any, single: bool) -> list[tuple[str, Any, str]]:
+        """Return name, skl2onnx type and tensor of each input of a model.
 
         Parameters
         ----------
         model : estimator
         single : bool
-            Whether floating numbers are to be in single precision.
+            Whether floating-point numbers are in single precision.
         """
         table = self
-        if self._fits_one(model):
+        if self._is_one_tensor(model):
             table = Table.of_numbers(self.graph, self.numbers(), self.width)
-        return [table._fed(column, single) for column in table.columns]
+        return [table._input(column, single) for column in table.columns]
 
-    def _fits_one(self, model):
-        """Whether a model is to be fed with one tensor of numbers."""
-        apart = len(self.columns) > 1 and _looks_at_names(model)
-        return not apart and all(map(_is_numeric, self.columns))
+    def _is_one_tensor(self, model: Any) -> bool:
+        """Tell whether a model gets one tensor of numbers."""
+        separate = len(self.columns) > 1 and _selects_by_name(model)
+        return not separate and all(map(_is_numeric, self.columns))
 
-    def _fed(self, column, single):
-        """Name and type of an input, and its tensor; floating numbers in one precision."""
+    def _input(self, column: Column, single: bool) -> tuple[str, Any, str]:
+        """Return name, type and tensor of an input; floating-point numbers in one precision."""
         from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
         kind, name = (FloatTensorType, "FLOAT") if single else (DoubleTensorType, "DOUBLE")
@@ -110,14 +114,14 @@ class Table:
         return column.name, kind([None, width]), self.graph.cast(column.tensor, name)
 
 
-def _is_numeric(column):
+def _is_numeric(column: Column) -> bool:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType
 
     return isinstance(column.type, FloatTensorType | DoubleTensorType | Int64TensorType)
 
 
-def _looks_at_names(model):
-    """Whether a model begins with a step that picks columns by name."""
+def _selects_by_name(model: Any) -> bool:
+    """Tell whether a model begins with a step that selects columns by name."""
     while isinstance(model, Pipeline):
         model = model.steps[0][1]
     return isinstance(model, ColumnTransformer)

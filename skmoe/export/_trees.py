@@ -1,12 +1,16 @@
-"""Trees and their ensembles, exactly: which leaf a row falls into, and what the leaf says.
+"""Trees and their ensembles, exactly: the leaf of each row, and the value of the leaf.
 
-A tree tells a row's leaf by comparisons alone. What leaves say is looked up in double precision;
-an operator of ONNX that adds leaves up would do so in single precision.
+A tree finds the leaf of a row by comparisons alone. Values of leaves are looked up in double
+precision; an operator of ONNX that sums leaves would do so in single precision.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ._graph import Graph
 
 
 @dataclass(frozen=True)
@@ -19,20 +23,20 @@ class Tree:
     leaf, missing_left : ndarray of shape (n_nodes,), bool
         Whether a node is a leaf, and whether missing values go left.
     values : ndarray of shape (n_nodes, m)
-        What leaves say.
+        Values of leaves.
     """
 
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    leaf: np.ndarray
-    missing_left: np.ndarray
-    values: np.ndarray
+    feature: NDArray[Any]
+    threshold: NDArray[Any]
+    left: NDArray[Any]
+    right: NDArray[Any]
+    leaf: NDArray[np.bool_]
+    missing_left: NDArray[np.bool_]
+    values: NDArray[Any]
 
     @classmethod
-    def of(cls, estimator):
-        """The tree of a fitted decision tree."""
+    def of(cls, estimator: Any) -> "Tree":
+        """Return the tree of a fitted decision tree."""
         tree = estimator.tree_
         return cls(
             tree.feature,
@@ -45,8 +49,8 @@ class Tree:
         )
 
     @classmethod
-    def of_histogram(cls, predictor):
-        """The tree of a predictor of a fitted histogram gradient boosting.
+    def of_histogram(cls, predictor: Any) -> "Tree":
+        """Return the tree of a predictor of a fitted histogram gradient boosting.
 
         Raises
         ------
@@ -67,8 +71,8 @@ class Tree:
         )
 
 
-def write_leaves(graph, X, trees, single):
-    """Write what the leaves say in which rows fall, (n, n_trees, m).
+def write_leaves(graph: Graph, X: str, trees: list[Tree], single: bool) -> str:
+    """Write the values of the leaves of all rows, (n, n_trees, m).
 
     Parameters
     ----------
@@ -86,20 +90,20 @@ def write_leaves(graph, X, trees, single):
         version=3,
         n_targets=len(trees),
         **_splits(trees, single),
-        **_answers(trees, single),
+        **_leaf_numbers(trees, single),
     )
-    counts = [np.count_nonzero(tree.leaf) for tree in trees]
+    counts = [int(np.count_nonzero(tree.leaf)) for tree in trees]
     first = graph.constant(np.cumsum([0, *counts[:-1]]))
     numbers = graph.add("Add", graph.cast(leaves, "INT64"), first)
     values = np.vstack([tree.values[tree.leaf] for tree in trees]).astype(float)
     return graph.add("Gather", graph.constant(values), numbers, axis=0)
 
 
-def _splits(trees, single):
-    """What the operator is told of all nodes."""
+def _splits(trees: list[Tree], single: bool) -> dict[str, Any]:
+    """Return the attributes of the operator that describe all nodes."""
     inner = np.concatenate([~tree.leaf for tree in trees])
 
-    def joined(name):
+    def joined(name: str) -> NDArray[Any]:
         values = np.concatenate([getattr(tree, name) for tree in trees])
         return np.where(inner, values, 0)
 
@@ -116,8 +120,8 @@ def _splits(trees, single):
     }
 
 
-def _answers(trees, single):
-    """What the operator is told of leaves: each tree answers, on its own, with a leaf's number."""
+def _leaf_numbers(trees: list[Tree], single: bool) -> dict[str, Any]:
+    """Return the attributes of the operator that make each tree return the number of a leaf."""
     leaves = [np.flatnonzero(tree.leaf) for tree in trees]
     counts = [len(each) for each in leaves]
     return {
@@ -128,17 +132,17 @@ def _answers(trees, single):
     }
 
 
-def _owners(counts):
-    """The number of the tree of each of its nodes or leaves."""
+def _owners(counts: list[int]) -> list[int]:
+    """Return the number of the tree of each node or leaf."""
     return np.repeat(np.arange(len(counts)), counts).tolist()
 
 
-def _counted(counts):
-    """The number of each node or leaf in its tree."""
+def _counted(counts: list[int]) -> list[int]:
+    """Return the number of each node or leaf in its tree."""
     return np.concatenate([np.arange(count) for count in counts]).tolist()
 
 
-def _tensor(values, single):
+def _tensor(values: Any, single: bool) -> Any:
     from onnx import TensorProto
     from onnx.helper import make_tensor
 
@@ -146,7 +150,10 @@ def _tensor(values, single):
     return make_tensor("values", kind, [len(values)], np.asarray(values, dtype=float))
 
 
-def _rounded_down(values):
-    """The largest numbers in single precision that are not above: they part the same rows."""
+def _rounded_down(values: Any) -> NDArray[Any]:
+    """Return the largest numbers in single precision that are not above `values`.
+
+    As thresholds they split rows in single precision alike.
+    """
     single = values.astype(np.float32)
     return np.where(single > values, np.nextafter(single, np.float32(-np.inf)), single)

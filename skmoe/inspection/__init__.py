@@ -1,4 +1,4 @@
-"""Looking into fitted mixtures: as text, as plots, and with standard errors."""
+"""Inspection of fitted mixtures: as text, as plots, and with standard errors."""
 
 from ._bootstrap import bootstrap, likelihood_ratio_test
 from ._convergence import ConvergenceDisplay

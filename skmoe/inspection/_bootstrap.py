@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils import Bunch, check_random_state, resample
@@ -16,16 +17,17 @@ from .._sklearn import take
 from ._likelihood import checked_weights
 from ._linear import check_model, is_regressor, read_expert, read_parameters
 from ._summary import Summary, shares
+from ._types import Floats, Ints, Mixture, Seed
 
 _KINDS = ("ordinary", "parametric")
 
-#: Draws of rows among which one that holds all classes is looked for.
+#: Largest number of draws of rows until one holds all classes.
 _MAX_DRAWS = 100
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows that a mixture is fitted to.
+    """The rows that a mixture is fitted to.
 
     Attributes
     ----------
@@ -35,46 +37,46 @@ class _Table:
     """
 
     X: Any
-    y: np.ndarray
-    weights: np.ndarray | None = None
+    y: NDArray[Any]
+    weights: Floats | None = None
 
     @classmethod
-    def of(cls, X, y, sample_weight):
-        """Check weights; rows without any are left out, as fits leave them out."""
+    def of(cls, X: Any, y: ArrayLike, sample_weight: ArrayLike | None) -> "_Table":
+        """Return a table with checked weights; rows of weight zero are dropped, as in fits."""
         table = cls(X if hasattr(X, "shape") else np.asarray(X), np.asarray(y))
         if sample_weight is None:
             return table
         weights = checked_weights(sample_weight, table.y)
         return replace(table, weights=weights).take(np.flatnonzero(weights))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows):
-        """Some of the rows."""
+    def take(self, rows: Ints) -> "_Table":
+        """Return some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
         return _Table(take(self.X, rows), self.y[rows], weights)
 
 
 def bootstrap(
-    est,
-    X,
-    y,
-    sample_weight=None,
+    est: Mixture,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
     *,
-    n_resamples=200,
-    kind="ordinary",
-    coverage=0.95,
-    random_state=None,
-    n_jobs=None,
-):
+    n_resamples: int = 200,
+    kind: str = "ordinary",
+    coverage: float = 0.95,
+    random_state: Seed = None,
+    n_jobs: int | None = None,
+) -> Summary:
     """Standard errors and intervals of a mixture of linear experts by refits.
 
     Each resample is fitted by a clone of `est` that starts from the fitted responsibilities, so
-    that it ends in the same optimum as `est`, or in the one that this has become. Should experts
-    have changed places nonetheless, they are matched to the original ones: such that the
-    responsibilities of both fits for the original rows agree most. Unlike coefficients these
-    have no units, and they see gate and dispersions too.
+    that it converges to the optimum of the resample that corresponds to that of `est`. Experts of
+    the resample are matched to those of `est` such that the responsibilities of both fits for the
+    original rows agree most. Unlike coefficients, responsibilities have no units, and they depend
+    on gate and dispersions too.
 
     Parameters
     ----------
@@ -86,18 +88,18 @@ def bootstrap(
     y : array-like of shape (n,)
         Its target.
     sample_weight : array-like of shape (n,), optional
-        Its weights. A row is drawn as one observation, whatever it weighs, and keeps its weight in
-        the refits: an exposure, or the inverse of a chance to be in the table. Where weights
-        count equal rows, write these out instead. A parametric bootstrap takes none: the law says
-        how a row's y is drawn, but not whether its weight stands for several draws, for a smaller
-        spread, or for neither.
+        Its weights. A row is drawn as one observation, whatever its weight, and keeps its weight in
+        the refits: an exposure, or the inverse of a probability to be in the table. Where weights
+        count equal rows, repeat these rows instead. A parametric bootstrap takes no weights: the
+        law defines how y of a row is drawn, but not whether a weight means several draws, a
+        smaller spread, or neither.
     n_resamples : int, default=200
         Number of refits.
     kind : {"ordinary", "parametric"}, default="ordinary"
-        Rows drawn with replacement, which needs no belief in the model; or the rows as they are,
-        with y drawn from the fitted mixture: an expert by the gate, then y by its law.
+        Rows drawn with replacement, which does not assume the model; or the original rows with y
+        drawn from the fitted mixture: an expert by the gate, then y by its law.
     coverage : float, default=0.95
-        Of the intervals, between percentiles of the resamples.
+        Coverage of the intervals, which are between percentiles of the resamples.
     random_state : int, RandomState instance or None, default=None
         Seeds the resamples, one by one: the result does not depend on `n_jobs`.
     n_jobs : int, default=None
@@ -106,8 +108,8 @@ def bootstrap(
     Returns
     -------
     Summary
-        Its ``samples`` (n_resamples, P) are the parameters of the refits, its ``covariance``
-        theirs. What a law estimates beside its dispersions, such as degrees of freedom, is
+        Its ``samples`` (n_resamples, P) are the parameters of the refits, its ``covariance`` is
+        that of the samples. Further parameters of a law, such as degrees of freedom, are
         estimated in every refit, but not listed.
 
     Raises
@@ -116,7 +118,7 @@ def bootstrap(
         If `est` is not fitted.
     ValueError
         If `kind` or `n_resamples` is out of range, weights are given where y is drawn, a
-        parameter of `est` is of no use here, y cannot be drawn from it, or a resample cannot be
+        parameter of `est` is not supported, y cannot be drawn from it, or a resample cannot be
         fitted.
     TypeError
         If a gate or an expert has no coefficients to list; the message names it.
@@ -145,8 +147,8 @@ def bootstrap(
     check_model(est)
     if kind == "parametric" and sample_weight is not None:
         raise ValueError(
-            "sample_weight must be None with kind='parametric': the law says how a row is drawn, "
-            "not what its weight stands for; where weights count equal rows, write these out"
+            "sample_weight must be None with kind='parametric': the law defines how y is drawn, "
+            "but not what its weight means; where weights count equal rows, repeat these rows"
         )
     table = _Table.of(X, y, sample_weight)
     if kind == "parametric":
@@ -154,10 +156,11 @@ def bootstrap(
     resp = est.responsibilities(table.X, table.y)
     labels, coef = read_parameters(est)
     refit = delayed(_refit)
-    samples = Parallel(n_jobs=n_jobs)(
-        refit(est, table, resp, kind, seed) for seed in _seeds(random_state, n_resamples)
+    samples = np.array(
+        Parallel(n_jobs=n_jobs)(
+            refit(est, table, resp, kind, seed) for seed in _seeds(random_state, n_resamples)
+        )
     )
-    samples = np.array(samples)
     covariance = np.atleast_2d(np.cov(samples, rowvar=False))
     errors = f"{n_resamples} {kind} bootstrap resamples"
     return Summary(
@@ -165,8 +168,8 @@ def bootstrap(
     )
 
 
-def _refit(est, table, resp, kind, seed):
-    """Parameters (P,) of one resample."""
+def _refit(est: Mixture, table: _Table, resp: Floats, kind: str, seed: int) -> Floats:
+    """Return the parameters (P,) of one resample."""
     rng = np.random.RandomState(seed)
     if kind == "ordinary":
         rows = _draw_rows(est, table.y, rng)
@@ -180,8 +183,8 @@ def _refit(est, table, resp, kind, seed):
     return read_parameters(fitted, _matched(est, fitted, mass, others))[1]
 
 
-def _draw_rows(est, y, rng):
-    """Numbers of rows, drawn with replacement, that hold all classes."""
+def _draw_rows(est: Mixture, y: NDArray[Any], rng: np.random.RandomState) -> Ints:
+    """Draw numbers of rows with replacement, such that all classes occur."""
     for _ in range(_MAX_DRAWS):
         rows = resample(np.arange(len(y)), random_state=rng)
         if is_regressor(est) or len(np.unique(y[rows])) == len(est.classes_):
@@ -189,8 +192,8 @@ def _draw_rows(est, y, rng):
     raise ValueError("y must hold several rows of every class: resamples miss one")
 
 
-def _matched(est, fitted, mass, others):
-    """Which expert of `fitted` stands in each place of `est`, by masses and responsibilities."""
+def _matched(est: Mixture, fitted: Mixture, mass: Floats, others: Floats) -> Ints:
+    """Return the number of the expert of `fitted` that matches each expert of `est`."""
     agreement = mass.T @ others
     shapes = [[read_expert(e, k).coef.shape for k in e.experts_] for e in (est, fitted)]
     same = np.array([[one == other for other in shapes[1]] for one in shapes[0]])
@@ -198,14 +201,21 @@ def _matched(est, fitted, mass, others):
 
 
 def likelihood_ratio_test(
-    est, X, y, sample_weight=None, *, n_resamples=99, random_state=None, n_jobs=None
-):
+    est: Mixture,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    n_resamples: int = 99,
+    random_state: Seed = None,
+    n_jobs: int | None = None,
+) -> Bunch:
     """Test K experts against K + 1 by the parametric bootstrap.
 
-    The likelihood ratio of mixtures of different sizes does not follow a chi-squared law: one
-    expert too many can vanish in many ways. Its law is therefore simulated: y is drawn from the
-    fitted mixture of K experts, and K and K + 1 experts are fitted to it, as to the data
-    (McLachlan 1987).
+    The likelihood ratio of mixtures of different sizes does not follow a chi-squared law, as
+    parameters of a superfluous expert are not identified. Its law is therefore simulated: y is
+    drawn from the fitted mixture of K experts, and K and K + 1 experts are fitted to it, as to the
+    data (McLachlan 1987).
 
     Parameters
     ----------
@@ -216,9 +226,9 @@ def likelihood_ratio_test(
     y : array-like of shape (n,)
         Its target.
     sample_weight : array-like of shape (n,), optional
-        Its weights, which must be whole numbers that count equal rows. These are written out, and
-        each has a simulated y of its own. With any other weights the weighted sum is no
-        log-likelihood, and there is no law to draw a weighted row from.
+        Its weights, which must be whole numbers that count equal rows. Such rows are repeated, and
+        each has a simulated y of its own. With other weights the weighted sum is not a
+        log-likelihood, and no law defines how a weighted row is drawn.
     n_resamples : int, default=99
         Number of simulated targets; the smallest p value is ``1 / (1 + n_resamples)``.
     random_state : int, RandomState instance or None, default=None
@@ -229,19 +239,20 @@ def likelihood_ratio_test(
     Returns
     -------
     Bunch
-        ``statistic``, twice the gain of log-likelihood by one more expert; ``p_value``, (1 +
-        number of simulated ones that are as large) / (1 + `n_resamples`); ``simulated``
-        (n_resamples,); ``n_experts``, that of the hypothesis.
+        ``statistic``, twice the gain of log-likelihood by one more expert; ``simulated``
+        (n_resamples,), simulated statistics; ``p_value``, (1 + number of simulated statistics that
+        are not smaller) / (1 + `n_resamples`); ``n_experts``, the number of experts of the null
+        hypothesis.
 
     Raises
     ------
     NotFittedError
         If `est` is not fitted.
     ValueError
-        If the number of experts of `est` cannot be changed, weights are no counts, y cannot be
+        If the number of experts of `est` cannot be changed, weights are not counts, y cannot be
         drawn from `est`, or a fit fails.
     TypeError
-        If `est` is no mixture of experts.
+        If `est` is not a mixture of experts.
 
     References
     ----------
@@ -272,43 +283,43 @@ def likelihood_ratio_test(
     )
 
 
-def _written_out(table):
-    """The rows that whole weights stand for, without weights."""
+def _written_out(table: _Table) -> _Table:
+    """Return the table with each row repeated by its weight, without weights."""
     if table.weights is None:
         return table
     wrong = table.weights[table.weights != np.round(table.weights)]
     if len(wrong):
         raise ValueError(
-            "sample_weight must be whole numbers that count equal rows, of which there is a "
+            "sample_weight must be whole numbers that count equal rows, as only such rows have a "
             f"likelihood; got {wrong[0]:g}"
         )
     rows = np.repeat(np.arange(len(table)), table.weights.astype(int))
     return replace(table, weights=None).take(rows)
 
 
-def _ratio(est, table, simulated, seed):
-    """Twice the gain of log-likelihood by one more expert, on the table or on a drawn y."""
+def _ratio(est: Mixture, table: _Table, simulated: bool, seed: int) -> float:
+    """Return twice the gain of log-likelihood by one more expert, on the table or a drawn y."""
     if simulated:
         table = replace(table, y=simulate(est, table.X, np.random.RandomState(seed)))
     small = _fit(_warm(est, est.responsibilities(table.X, table.y), seed), table)
     large = clone(est).set_params(n_experts=est.n_experts_ + 1, **_ONCE, random_state=seed)
     if not isinstance(large.init, str):
         large.set_params(init="auto")
-    # K experts are a special case of K + 1, which local optima must not hide.
+    # K experts are a special case of K + 1. A negative gain is due to a local optimum.
     gain = _log_likelihood(_fit(large, table), table) - _log_likelihood(small, table)
     return max(2.0 * gain, 0.0)
 
 
-def _log_likelihood(est, table):
+def _log_likelihood(est: Mixture, table: _Table) -> float:
     return float(est.score_samples(table.X, table.y).sum(dtype=np.float64))
 
 
-def _check_growing(est):
+def _check_growing(est: Any) -> None:
     if not isinstance(est, MixtureOfExpertsRegressor | MixtureOfExpertsClassifier):
         raise TypeError(f"est must be a mixture of experts; got {type(est).__name__}")
     check_is_fitted(est)
     if isinstance(est.experts, list):
-        raise ValueError("experts must be clones of one estimator, of which there can be more")
+        raise ValueError("experts must be clones of one estimator, so that one can be added")
     for name, wanted in [("top_k", None), ("average", 1), ("specialize", True)]:
         if getattr(est, name) != wanted:
             raise ValueError(f"{name} must be {wanted}; got {getattr(est, name)!r}")
@@ -317,53 +328,53 @@ def _check_growing(est):
 # Simulation and refits ---------------------------------------------------------------------
 
 
-def simulate(est, X, rng):
+def simulate(est: Mixture, X: Any, rng: np.random.RandomState) -> NDArray[Any]:
     """Draw y (n,) or (n, m) from a fitted mixture: an expert by the gate, then its law."""
     if is_regressor(est):
         return est.predict_dist(X).sample(1, rng)[..., 0]
-    proba, answers = est.gate_proba(X), est.expert_predict(X)
+    proba, predictions = est.gate_proba(X), est.expert_predict(X)
     expert = _draw(proba, rng)
-    return est.classes_[_draw(answers[np.arange(len(proba)), expert], rng)]
+    return est.classes_[_draw(predictions[np.arange(len(proba)), expert], rng)]
 
 
-def _check_drawn(est, y):
-    """Refuse y of which the law has no draws: rates, whose spread depends on their exposure."""
+def _check_drawn(est: Mixture, y: NDArray[Any]) -> None:
+    """Raise an error for rates: their spread depends on exposures, so that they are not drawn."""
     if is_regressor(est) and est.response_.discrete and (y != np.round(y)).any():
         raise ValueError(
             f"y must be whole numbers to be drawn from {type(est.response_).__name__}; got rates"
         )
 
 
-def _draw(proba, rng):
-    """A column (n,) of each row of probabilities."""
+def _draw(proba: Floats, rng: np.random.RandomState) -> Ints:
+    """Draw a column (n,) from each row of probabilities."""
     cumulative = np.cumsum(proba, axis=1)
     thresholds = rng.random_sample((len(proba), 1)) * cumulative[:, -1:]
     return (thresholds >= cumulative[:, :-1]).sum(axis=1)
 
 
-#: Workers fit one mixture each, in silence.
-_ONCE = {"warm_start": False, "average": 1, "n_jobs": None, "verbose": 0}
+#: Parameters of a refit: a worker fits one mixture, without output.
+_ONCE: dict[str, Any] = {"warm_start": False, "average": 1, "n_jobs": None, "verbose": 0}
 
 
-def _warm(est, resp, seed):
-    """A clone that starts from responsibilities."""
+def _warm(est: Mixture, resp: Floats, seed: int) -> Any:
+    """Return a clone that starts from responsibilities."""
     start = {"init": resp, "n_init": 1, "n_experts": est.n_experts_}
     return clone(est).set_params(**start, **_ONCE, random_state=seed)
 
 
-def _fit(est, table):
+def _fit(est: Mixture, table: _Table) -> Any:
     with warnings.catch_warnings():
-        # Hundreds of fits would say the same of a gate that runs away.
+        # Otherwise hundreds of fits would repeat the same warning.
         warnings.simplefilter("ignore")
         return est.fit(table.X, table.y, sample_weight=table.weights)
 
 
-def _check_count(n_resamples, least):
+def _check_count(n_resamples: int, least: int) -> None:
     if not isinstance(n_resamples, int | np.integer) or n_resamples < least:
         raise ValueError(f"n_resamples must be an int of at least {least}; got {n_resamples!r}")
 
 
-def _seeds(random_state, count):
-    """Seeds of the resamples; None leaves the global random state untouched."""
+def _seeds(random_state: Seed, count: int) -> list[int]:
+    """Return the seeds of the resamples; None leaves the global random state unchanged."""
     rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
     return rng.randint(2**31 - 1, size=count).tolist()

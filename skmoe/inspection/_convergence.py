@@ -1,18 +1,30 @@
-"""How EM climbed, and what its starts reached, as a plot."""
+"""A plot of the convergence of EM, and of the objectives that its starts reached."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._plot import PALETTE, axes_for, checked, legend_beside
+from ._plot import PALETTE, axes_for, checked, figure_of, legend_beside, styled
+from ._types import Mixture, Style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
 
 
 class ConvergenceDisplay:
-    """Plot of the objective in each iteration, and of what every start reached.
+    """Plot of the objective in each iteration, and of the objective that every start reached.
 
-    Of the start that won the whole history is known and drawn; of any other only where it
-    ended: a point at its number of iterations. Starts with few iterations were given up, as
-    others were ahead. Starts that failed are left out.
+    The best start is drawn as a line over all iterations, every other start as a point at its last
+    iteration. Starts with few iterations were stopped early, as others had a higher objective.
+    Starts that failed are left out.
 
     Parameters
     ----------
@@ -29,21 +41,21 @@ class ConvergenceDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure that holds it.
     line_ : matplotlib Line2D
-        The history of the start that won, iterations counted from one.
+        The objective of the best start, by iteration; iterations are counted from one.
     points_ : dict of str to matplotlib Line2D
-        Where other starts ended, by their kind.
+        Last objectives of the other starts, by kind.
     end_ : matplotlib Line2D
-        Where the start that won ended.
+        Last objective of the best start.
     legend_ : matplotlib Legend
-        What is what.
+        The legend.
 
     See Also
     --------
-    PathDisplay : What each number of experts reached.
+    PathDisplay : The criterion of each number of experts.
 
     Examples
     --------
@@ -57,22 +69,40 @@ class ConvergenceDisplay:
     True
     """
 
-    def __init__(self, lower_bounds, starts, *, converged=True, batches=False):
+    lower_bounds: ArrayLike
+    starts: Sequence[Mapping[str, Any]]
+    converged: bool
+    batches: bool
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+    points_: dict[str, Line2D]
+    end_: Line2D
+    legend_: Legend
+
+    def __init__(
+        self,
+        lower_bounds: ArrayLike,
+        starts: Sequence[Mapping[str, Any]],
+        *,
+        converged: bool = True,
+        batches: bool = False,
+    ) -> None:
         self.lower_bounds = lower_bounds
         self.starts = starts
         self.converged = converged
         self.batches = batches
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **options):
-        """Plot how a mixture was fitted.
+    def from_estimator(cls, estimator: Mixture, *, ax: Axes | None = None, **options: Any) -> Self:
+        """Plot the convergence of a fitted mixture.
 
         Parameters
         ----------
         estimator : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
             Fitted.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         **options : dict
             Further arguments of `plot`.
 
@@ -84,7 +114,7 @@ class ConvergenceDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no mixture of experts.
+            If `estimator` is not a mixture of experts.
         NotFittedError
             If it is not fitted.
         """
@@ -97,15 +127,17 @@ class ConvergenceDisplay:
         )
         return display.plot(ax, **options)
 
-    def plot(self, ax=None, *, line_kw=None, point_kw=None):
-        """Plot history and starts.
+    def plot(
+        self, ax: Axes | None = None, *, line_kw: Style | None = None, point_kw: Style | None = None
+    ) -> Self:
+        """Plot the objective of the best start, and the last ones of the others.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         line_kw : dict, default=None
-            Further arguments of ``Axes.plot`` for the history.
+            Further arguments of ``Axes.plot`` for the best start.
         point_kw : dict, default=None
             Further arguments of ``Axes.plot`` for the other starts.
 
@@ -115,25 +147,26 @@ class ConvergenceDisplay:
             Itself.
         """
         self.ax_ = ax = axes_for(ax, figsize=(7.0, 4.0))
-        self.figure_ = ax.figure
+        self.figure_ = figure_of(ax)
         history = np.asarray(self.lower_bounds, dtype=float)
         steps = np.arange(1, len(history) + 1)
         style = {"color": "black", "label": self._name_of_the_best()}
-        (self.line_,) = ax.plot(steps, history, **(style | (line_kw or {})))
-        self.points_ = self._plot_others(point_kw or {})
+        (self.line_,) = ax.plot(steps, history, **styled(style, line_kw))
+        self.points_ = self._plot_others(point_kw)
         self.end_ = self._plot_end(steps[-1], history[-1])
         what = "mean log-score of the batch" if self.batches else "objective per unit of weight"
         ax.set(xlabel="batch" if self.batches else "EM iteration", ylabel=f"{what} (nats)")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        locator: Any = ax.xaxis.get_major_locator()
+        locator.set_params(integer=True)
         self.legend_ = legend_beside(ax)
         return self
 
-    def _name_of_the_best(self):
+    def _name_of_the_best(self) -> str:
         if self.batches:
             return "batches"
         return next(f"best start ({s['kind']})" for s in self.starts if s["chosen"])
 
-    def _plot_end(self, step, value):
+    def _plot_end(self, step: int, value: float) -> Line2D:
         if self.batches:
             label = "last batch"
         else:
@@ -144,13 +177,18 @@ class ConvergenceDisplay:
         )
         return end
 
-    def _plot_others(self, options):
-        """Plot where the other starts ended, a series for each kind."""
+    def _plot_others(self, options: Style | None) -> dict[str, Line2D]:
+        """Plot the last objectives of the other starts, a series for each kind."""
         others = [s for s in self.starts if not s["chosen"] and s["n_iter"] and not self.batches]
         kinds = list(dict.fromkeys(start["kind"] for start in others))
-        points = {}
+        points: dict[str, Line2D] = {}
         for kind, color, marker in zip(kinds, cycle(PALETTE), cycle("s^Dv<>P")):
             ends = [(s["n_iter"], s["lower_bound"]) for s in others if s["kind"] == kind]
-            style = {"color": color, "marker": marker, "linestyle": "none", "label": kind}
-            (points[kind],) = self.ax_.plot(*zip(*ends, strict=True), **(style | options))
+            style = {
+                "color": color,
+                "marker": marker,
+                "linestyle": "none",
+                "label": kind,
+            }
+            (points[kind],) = self.ax_.plot(*zip(*ends, strict=True), **styled(style, options))
         return points

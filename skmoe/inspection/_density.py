@@ -1,38 +1,53 @@
-"""The predictive density of y over one column, as a plot."""
+"""A plot of the predictive density of y over one column."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ._plot import axes_for, checked, colors, legend_beside
+from .. import MixtureOfExpertsRegressor
+from ..distributions import MixtureDistribution
+from ._plot import axes_for, checked, colors, figure_of, legend_beside, styled
 from ._slice import Slice
+from ._types import Floats, Style
 
-#: Density outside of this interval is not drawn.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+#: Coverage of the interval outside of which the density is not drawn.
 _COVERAGE_DRAWN = 0.99
 
-#: Experts are drawn where the gate gives them more than this.
+#: Experts are drawn where their gate probability is above this.
 _VISIBLE = 0.05
 
 
 class PredictiveDensityDisplay:
     """Plot of the density of y over one column, with experts' predictions and an interval.
 
-    The darker, the denser; each cell has the mean density within it. Lines are the predictions
-    of the experts, where the gate gives them more than a twentieth, the mean of the mixture, and
-    the ends of an equal-tailed interval.
+    The shade of a cell is the mean density within it, darker where it is higher. Lines are the
+    predictions of the experts, where their gate probability is above 0.05, the mean of the
+    mixture, and the ends of an equal-tailed interval.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
-        Numbers of the column.
+        Values of the column.
     y_edges : ndarray of shape (m + 1,)
         Edges of the cells along y.
     density : ndarray of shape (n, m)
-        Mean density of y in each cell; for a law of whole numbers the probability.
+        Mean density of y in each cell; the probability for a law of whole numbers.
     mean : ndarray of shape (n,)
-        Of the mixture.
+        Mean of the mixture.
     interval : ndarray of shape (n, 2)
-        Lower and upper ends.
+        Lower and upper ends of the interval.
     expert_means : ndarray of shape (n, n_experts)
         Predictions of the experts.
     proba : ndarray of shape (n, n_experts)
@@ -42,20 +57,20 @@ class PredictiveDensityDisplay:
     expert_names : list of str
         Names of the experts.
     coverage : float, default=0.9
-        Of the interval.
+        Coverage of the interval.
     target_name : str, default="y"
-        What y is called.
+        Name of y.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure that holds it.
     surface_ : matplotlib QuadMesh
-        The density, a row of cells for each interval between `y_edges`.
+        The density; it has a row of cells for each interval between `y_edges`.
     colorbar_ : matplotlib Colorbar
-        Which shade is which density.
+        The densities of the shades.
     lines_ : list of matplotlib Line2D
         Predictions of the experts; NaN where they are not drawn.
     mean_ : matplotlib Line2D
@@ -63,11 +78,11 @@ class PredictiveDensityDisplay:
     interval_ : list of matplotlib Line2D
         Ends of the interval, the lower first.
     legend_ : matplotlib Legend
-        Names of the lines, of experts those that are drawn somewhere.
+        Names of the lines; only of experts that are drawn somewhere.
 
     See Also
     --------
-    GateDisplay : Which expert handles what.
+    GateDisplay : The gate over one or two columns.
     skmoe.MixtureOfExpertsRegressor.predict_dist : The density as an object.
 
     Examples
@@ -84,21 +99,41 @@ class PredictiveDensityDisplay:
     'x0'
     """
 
+    values: Floats
+    y_edges: Floats
+    density: Floats
+    mean: Floats
+    interval: Floats
+    expert_means: Floats
+    proba: Floats
+    feature_name: str
+    expert_names: list[str]
+    coverage: float
+    target_name: str
+    ax_: Axes
+    figure_: Figure
+    surface_: QuadMesh
+    colorbar_: Colorbar
+    lines_: list[Line2D]
+    mean_: Line2D
+    interval_: list[Line2D]
+    legend_: Legend
+
     def __init__(
         self,
-        values,
-        y_edges,
-        density,
+        values: Floats,
+        y_edges: Floats,
+        density: Floats,
         *,
-        mean,
-        interval,
-        expert_means,
-        proba,
-        feature_name,
-        expert_names,
-        coverage=0.9,
-        target_name="y",
-    ):
+        mean: Floats,
+        interval: Floats,
+        expert_means: Floats,
+        proba: Floats,
+        feature_name: str,
+        expert_names: list[str],
+        coverage: float = 0.9,
+        target_name: str = "y",
+    ) -> None:
         self.values = values
         self.y_edges = y_edges
         self.density = density
@@ -114,42 +149,42 @@ class PredictiveDensityDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        feature,
+        estimator: MixtureOfExpertsRegressor,
+        X: Any,
+        feature: str | int,
         *,
-        at=None,
-        target=0,
-        target_name=None,
-        coverage=0.9,
-        grid_resolution=200,
-        ax=None,
-        **options,
-    ):
-        """Ask a fitted mixture for its density along a column of X, and plot it.
+        at: Mapping[str | int, Any] | None = None,
+        target: int = 0,
+        target_name: str | None = None,
+        coverage: float = 0.9,
+        grid_resolution: int = 200,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Self:
+        """Evaluate the density of a fitted mixture along a column of X, and plot it.
 
         Parameters
         ----------
         estimator : MixtureOfExpertsRegressor
             Fitted.
         X : array-like or data frame of shape (n, n_features)
-            Gives the range of `feature` and the values at which all other columns are held.
+            Determines the range of `feature` and the values at which other columns are held.
         feature : str or int
             A numeric column, by name or position. Columns without names are called x0, x1, ...
         at : mapping of (str or int) to object, default=None
             Values at which other columns are held. Those not named are held at the mean where
             they are numeric, at the most frequent value otherwise.
         target : int, default=0
-            Which output, where y has several.
+            Number of the output, where y has several.
         target_name : str, default=None
-            What y is called; None for "y", or "y0", "y1", ... where it has several outputs.
+            Name of y; None for "y", or "y0", "y1", ... where it has several outputs.
         coverage : float, default=0.9
-            Of the interval, in (0, 1).
+            Coverage of the interval, in (0, 1).
         grid_resolution : int, default=200
             Points along the column, and cells along y; a law of whole numbers has a cell for
-            each.
+            each number.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         **options : dict
             Further arguments of `plot`.
 
@@ -163,7 +198,7 @@ class PredictiveDensityDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no regressor that is a mixture of experts, X is sparse, or a column is named
+            If it is not a mixture of experts for regression, X is sparse, or a column is named
             by something else than its name or position.
         ValueError
             If X has other columns than in ``fit``, there is no such column or output, the column
@@ -172,25 +207,33 @@ class PredictiveDensityDisplay:
         checked(estimator, regressor=True)
         if not isinstance(coverage, Real) or not 0 < coverage < 1:
             raise ValueError(f"coverage must be a number between 0 and 1; got {coverage!r}")
-        answers = _Answers(estimator, target)
+        predictions = _Predictions(estimator, target)
         cut = Slice(estimator, X, [feature], at)
         values = cut.grid(0, grid_resolution)
-        parts = answers.along(cut.rows(values), coverage, grid_resolution)
-        names = {
-            "feature_name": cut.labels[0],
-            "expert_names": list(estimator.named_experts_),
-            "target_name": answers.name if target_name is None else target_name,
-        }
-        display = cls(values, **parts, **names, coverage=coverage)
+        parts = predictions.along(cut.rows(values), coverage, grid_resolution)
+        display = cls(
+            values,
+            **parts,
+            feature_name=cut.labels[0],
+            expert_names=list(estimator.named_experts_),
+            target_name=predictions.name if target_name is None else target_name,
+            coverage=coverage,
+        )
         return display.plot(ax, **options)
 
-    def plot(self, ax=None, *, surface_kw=None, line_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        surface_kw: Style | None = None,
+        line_kw: Style | None = None,
+    ) -> Self:
         """Plot density, experts, mean and interval.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         surface_kw : dict, default=None
             Further arguments of ``Axes.pcolormesh``.
         line_kw : dict, default=None
@@ -202,14 +245,14 @@ class PredictiveDensityDisplay:
             Itself.
         """
         self.ax_ = ax = axes_for(ax, figsize=(7.5, 4.2))
-        self.figure_ = ax.figure
+        self.figure_ = figure_of(ax)
         self.surface_ = ax.pcolormesh(
             _edges(self.values),
             self.y_edges,
             self.density.T,
-            **(_shading() | {"rasterized": True} | (surface_kw or {})),
+            **styled(_shading() | {"rasterized": True}, surface_kw),
         )
-        self._plot_experts(line_kw or {})
+        self._plot_experts(line_kw)
         (self.mean_,) = ax.plot(self.values, self.mean, color="black", linewidth=1.2, label="mean")
         self.interval_ = ax.plot(
             self.values, self.interval, color="black", linestyle="--", linewidth=1
@@ -222,62 +265,62 @@ class PredictiveDensityDisplay:
         self.colorbar_ = self.figure_.colorbar(self.surface_, ax=ax, label="density")
         return self
 
-    def _plot_experts(self, options):
+    def _plot_experts(self, options: Style | None) -> None:
         self.lines_ = []
         shown = np.where(self.proba > _VISIBLE, self.expert_means, np.nan)
         palette = colors(len(self.expert_names))
         for name, color, curve in zip(self.expert_names, palette, shown.T, strict=True):
             style = {"color": color, "label": name, "linewidth": 2.5}
-            self.lines_ += self.ax_.plot(self.values, curve, **(style | options))
+            self.lines_ += self.ax_.plot(self.values, curve, **styled(style, options))
 
 
-def _shading():
-    """Options of the surface: white to grey, which leaves black to the lines."""
+def _shading() -> dict[str, Any]:
+    """Return the options of the surface: from white to grey, as lines are black."""
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
-    # The square root lets thin tails be seen beside sharp peaks.
+    # The square root makes thin tails visible beside sharp peaks.
     return {
         "cmap": LinearSegmentedColormap.from_list("density", ["white", "0.45"]),
         "norm": PowerNorm(0.5, vmin=0.0),
     }
 
 
-class _Answers:
-    """What a mixture says about one of its outputs."""
+class _Predictions:
+    """The predictions of a mixture for one of its outputs."""
 
-    def __init__(self, estimator, target):
+    def __init__(self, estimator: MixtureOfExpertsRegressor, target: int) -> None:
         self.estimator = estimator
         several = estimator.dispersion_.ndim == 2
         count = estimator.dispersion_.shape[1] if several else 1
-        if not isinstance(target, Integral) or not 0 <= target < count:
+        if not isinstance(target, Integral) or not 0 <= int(target) < count:
             raise ValueError(f"target must be an integer from 0 to {count - 1}; got {target!r}")
-        self.pick = (..., target) if several else ...
-        self.name = f"y{target}" if several else "y"
+        self.pick: Any = (..., target) if several else ...
+        self.name: str = f"y{target}" if several else "y"
 
-    def along(self, rows, coverage, resolution):
+    def along(self, rows: Any, coverage: float, resolution: int) -> dict[str, Any]:
         """Return density, mean, interval, experts and gate in rows, as arguments of the display."""
         dist = self.estimator.predict_dist(rows)
         edges = self._cells(dist, coverage, resolution)
         levels = edges[(slice(None),) + (np.newaxis,) * len(dist.shape)]
-        below = self._of(dist.cdf(np.broadcast_to(levels, (len(edges), *dist.shape))))
+        below = self._picked(dist.cdf(np.broadcast_to(levels, (len(edges), *dist.shape))))
         return {
             "y_edges": edges,
             "density": (np.diff(below, axis=0) / np.diff(edges)[:, np.newaxis]).T,
-            "mean": self._of(dist.mean()),
+            "mean": self._picked(dist.mean()),
             "interval": self._ends(dist, coverage),
-            "expert_means": self._of(self.estimator.expert_predict(rows)),
+            "expert_means": self._picked(self.estimator.expert_predict(rows)),
             "proba": self.estimator.gate_proba(rows),
         }
 
-    def _of(self, values):
+    def _picked(self, values: Floats) -> Floats:
         return values[self.pick]
 
-    def _ends(self, dist, coverage):
+    def _ends(self, dist: MixtureDistribution, coverage: float) -> Floats:
         low, high = np.moveaxis(dist.interval(coverage), -1, 0)
-        return np.column_stack([self._of(low), self._of(high)])
+        return np.column_stack([self._picked(low), self._picked(high)])
 
-    def _cells(self, dist, coverage, resolution):
-        """Edges of cells that hold what is to be drawn; of whole numbers where the law has them."""
+    def _cells(self, dist: MixtureDistribution, coverage: float, resolution: int) -> Floats:
+        """Return the edges of the cells; cells are whole numbers for a law of whole numbers."""
         ends = self._ends(dist, max(coverage, _COVERAGE_DRAWN))
         low, high = ends.min(), ends.max()
         if self.estimator.response_.discrete:
@@ -285,7 +328,7 @@ class _Answers:
         return np.linspace(low, high, resolution + 1)
 
 
-def _edges(values):
-    """Edges of cells whose centres are evenly spaced."""
+def _edges(values: Floats) -> Floats:
+    """Return the edges of cells whose centres are evenly spaced."""
     half = 0.5 * (values[1] - values[0])
     return np.append(values - half, values[-1] + half)

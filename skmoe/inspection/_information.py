@@ -1,21 +1,25 @@
 """Scores and information of a mixture of linear experts: arrays in, arrays out.
 
-What is unknown of a unit (a row, or the rows of a group) is its expert z. With the score S_k and
-the Hessian H_k that its parameters would have if z = k were known, and responsibilities r,
+The expert z of a unit (a row, or the rows of a group) is not observed. With the score S_k and the
+Hessian H_k of the complete data with z = k, and responsibilities r,
 
     score = sum_k r_k S_k,    information = -sum_k r_k H_k - cov(S),
 
-the covariance being that under r: Louis (1982), in closed form. Parameters are in "full"
-coordinates, those of all experts one after the other and then those of the gate: columns are
-standardised, residuals in units of the dispersion, dispersions logarithms, and softmax weights
-not yet contrasts. There, numbers are of the order of one whatever the units of X and y.
+where cov is the covariance under r. This is the closed form of Louis (1982). Parameters are in
+"full" coordinates: those of all experts one after the other, then those of the gate. Columns are
+standardised, residuals are in units of the dispersion, dispersions are logarithms, and softmax
+weights are no contrasts yet. Coordinates are of the order of one for any units of X and y.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Protocol
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
+
+from ._types import Bools, Floats, Ints
 
 #: Entries of the matrix of scores that are formed at a time (8 MB).
 _BLOCK_ENTRIES = 2**20
@@ -35,47 +39,91 @@ class Columns:
     X : ndarray of shape (n, d)
     weights : ndarray of shape (n,)
     intercept : bool
-        Whether there is one; without it columns are scaled, but not centred.
+        Whether there is an intercept; without it columns are scaled, but not centred.
 
     Attributes
     ----------
     matrix : ndarray of shape (n, p)
     to_raw : ndarray of shape (p, p)
-        Turns standardised into raw coefficients.
+        Maps standardised to raw coefficients.
     per_raw : ndarray of shape (p,)
-        Raw coefficient per standardised one, 0 for the intercept and for constant columns.
+        Raw coefficient per standardised one; 0 for the intercept and for constant columns.
     """
 
-    def __init__(self, X, weights, intercept=True):
+    def __init__(self, X: Floats, weights: Floats, intercept: bool = True) -> None:
         mean, scale, constant = _location_scale(X, weights, intercept)
         varying = np.where(constant, 0.0, (X - mean) / scale)
         ones = np.ones((len(X), int(intercept)))
-        self.matrix = np.column_stack([ones, varying])
-        self.per_raw = np.append(np.zeros(int(intercept)), np.where(constant, 0.0, 1.0 / scale))
-        self.to_raw = np.diag(np.append(np.ones(int(intercept)), 1.0 / scale))
+        self.matrix: Floats = np.column_stack([ones, varying])
+        self.per_raw: Floats = np.append(
+            np.zeros(int(intercept)), np.where(constant, 0.0, 1.0 / scale)
+        )
+        self.to_raw: Floats = np.diag(np.append(np.ones(int(intercept)), 1.0 / scale))
         if intercept:
             self.to_raw[0, 1:] = -mean / scale
 
-    def standardised(self, raw):
+    def standardised(self, raw: Floats) -> Floats:
         """Turn raw coefficients (..., p) into standardised ones."""
         return np.linalg.solve(self.to_raw, raw.T).T
 
-    def ordered(self, rows):
-        """The same design with its rows in another order."""
+    def ordered(self, rows: Ints) -> "Columns":
+        """Return the same design with its rows in another order."""
         other = object.__new__(Columns)
         other.__dict__ = self.__dict__ | {"matrix": self.matrix[rows]}
         return other
 
 
-def _location_scale(X, weights, centred):
+def _location_scale(X: Floats, weights: Floats, centred: bool) -> tuple[Floats, Floats, Bools]:
     mean = np.average(X, axis=0, weights=weights) * centred
     scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
     constant = scale <= _LEAST_SPREAD * np.abs(mean)
     return mean, np.where(constant, 1.0, scale), constant
 
 
+class ExpertPart(Protocol):
+    """An expert as a part of the likelihood.
+
+    Attributes
+    ----------
+    columns : Columns
+        Its design.
+    coef : ndarray of shape (p,) or (n_classes, p)
+        Coordinates of its coefficients.
+    size : int
+        Number of its coordinates.
+    unit : float
+        Unit of the coefficients.
+    dispersion : float or None
+        None where the law has none.
+    """
+
+    columns: Columns
+    coef: Floats
+    size: int
+    unit: float
+    dispersion: float | None
+
+    def predictions(self) -> Floats:
+        """Return predictions (n,), or probabilities (n, n_classes)."""
+        ...
+
+    def log_density(self, rows: slice) -> Floats:
+        """Return log-densities (b,) of y."""
+        ...
+
+    def scores(self, rows: slice) -> Floats:
+        """Return derivatives (b, size) of the log-densities."""
+        ...
+
+    def information(self, rows: slice, weights: Floats) -> Floats:
+        """Return minus the weighted sum of second derivatives over rows, (size, size)."""
+        ...
+
+
 class GaussianExpert:
-    """Normal errors around a linear function; coefficients per dispersion, then its logarithm.
+    """A linear function with normal errors.
+
+    Its coordinates are the coefficients per dispersion, then the logarithm of the dispersion.
 
     Parameters
     ----------
@@ -87,31 +135,32 @@ class GaussianExpert:
     Attributes
     ----------
     unit : float
-        Of the coefficients: the dispersion.
+        Unit of the coefficients: the dispersion.
     """
 
-    def __init__(self, columns, raw, dispersion, y):
-        self.columns, self.dispersion = columns, dispersion
-        self.unit = dispersion
-        self.coef = columns.standardised(raw) / self.unit
-        self.size = len(raw) + 1
+    def __init__(self, columns: Columns, raw: Floats, dispersion: float, y: Floats) -> None:
+        self.columns: Columns = columns
+        self.dispersion: float | None = dispersion
+        self.unit: float = dispersion
+        self.coef: Floats = columns.standardised(raw) / self.unit
+        self.size: int = len(raw) + 1
         self._residuals = y / dispersion - columns.matrix @ self.coef
 
-    def answers(self):
-        """Predictions (n,)."""
+    def predictions(self) -> Floats:
+        """Return predictions (n,)."""
         return self.columns.matrix @ self.coef * self.unit
 
-    def log_density(self, rows):
-        """Log-densities (b,) of y."""
-        return -0.5 * self._residuals[rows] ** 2 - np.log(self.dispersion) - 0.5 * _LOG_2PI
+    def log_density(self, rows: slice) -> Floats:
+        """Return log-densities (b,) of y."""
+        return -0.5 * self._residuals[rows] ** 2 - np.log(self.unit) - 0.5 * _LOG_2PI
 
-    def scores(self, rows):
-        """Derivatives (b, size) of the log-densities."""
+    def scores(self, rows: slice) -> Floats:
+        """Return derivatives (b, size) of the log-densities."""
         residuals = self._residuals[rows, None]
         return np.hstack([residuals * self.columns.matrix[rows], residuals**2 - 1.0])
 
-    def information(self, rows, weights):
-        """Weighted sum over rows of minus the second derivatives, (size, size)."""
+    def information(self, rows: slice, weights: Floats) -> Floats:
+        """Return minus the weighted sum of second derivatives over rows, (size, size)."""
         z = np.column_stack([self.columns.matrix[rows], 2.0 * self._residuals[rows]])
         matrix = (z[:, :-1] * weights[:, None]).T @ z
         corner = 0.5 * weights @ z[:, -1] ** 2
@@ -119,73 +168,78 @@ class GaussianExpert:
 
 
 class LogisticExpert:
-    """Multinomial logistic regression; coefficients of all classes, class by class.
+    """Multinomial logistic regression.
+
+    Its coordinates are the coefficients of all classes, class by class.
 
     Parameters
     ----------
     columns : Columns of n rows
     raw : ndarray of shape (n_classes, p)
     codes : ndarray of shape (n,), int
-        Class of each row, -1 for one that the expert does not know: it is never responsible.
+        Class of each row; -1 for a class that the expert has not been fitted to, for which it
+        has no responsibility.
     """
 
-    dispersion = None
+    dispersion: float | None = None
+    unit: float = 1.0
 
-    def __init__(self, columns, raw, codes):
-        self.columns, self.codes = columns, codes
-        self.coef = columns.standardised(raw)
-        self.size = raw.size
+    def __init__(self, columns: Columns, raw: Floats, codes: Ints) -> None:
+        self.columns: Columns = columns
+        self.codes: Ints = codes
+        self.coef: Floats = columns.standardised(raw)
+        self.size: int = raw.size
         self._log_proba = log_softmax(columns.matrix @ self.coef.T, axis=1)
 
-    def answers(self):
-        """Probabilities (n, n_classes)."""
+    def predictions(self) -> Floats:
+        """Return probabilities (n, n_classes)."""
         return np.exp(self._log_proba)
 
-    def log_density(self, rows):
-        """Log-probabilities (b,) of the rows' own classes."""
+    def log_density(self, rows: slice) -> Floats:
+        """Return log-probabilities (b,) of the classes of the rows."""
         codes = self.codes[rows, None]
         own = np.take_along_axis(self._log_proba[rows], np.maximum(codes, 0), axis=1)
         return np.where(codes < 0, _SMALLEST_LOG, np.maximum(own, _SMALLEST_LOG))[:, 0]
 
-    def scores(self, rows):
-        """Derivatives (b, size) of the log-probabilities."""
+    def scores(self, rows: slice) -> Floats:
+        """Return derivatives (b, size) of the log-probabilities."""
         codes = self.codes[rows, None]
         left = (codes == np.arange(len(self.coef))) - np.exp(self._log_proba[rows])
         return row_products(left, self.columns.matrix[rows])
 
-    def information(self, rows, weights):
-        """Weighted sum over rows of minus the second derivatives, (size, size)."""
+    def information(self, rows: slice, weights: Floats) -> Floats:
+        """Return minus the weighted sum of second derivatives over rows, (size, size)."""
         proba = np.exp(self._log_proba[rows])
 
-        def curvature(c, e):
+        def curvature(c: int, e: int) -> Floats:
             return weights * proba[:, c] * ((c == e) - proba[:, e])
 
         return pair_grams(self.columns.matrix[rows], len(self.coef), curvature)
 
 
 class SoftmaxPart:
-    """The gate; coefficients of all experts, expert by expert.
+    """The gate; its coordinates are the coefficients of all experts, expert by expert.
 
     Parameters
     ----------
     columns : Columns of U units
     raw : ndarray of shape (K, p)
-        Slopes sum to zero over the experts, where their penalty has its least value.
+        Slopes sum to zero over the experts, where the penalty is smallest.
     """
 
-    def __init__(self, columns, raw):
-        self.columns = columns
-        self.coef = columns.standardised(raw)
-        self.size = raw.size
-        self.log_proba = log_softmax(columns.matrix @ self.coef.T, axis=1)
+    def __init__(self, columns: Columns, raw: Floats) -> None:
+        self.columns: Columns = columns
+        self.coef: Floats = columns.standardised(raw)
+        self.size: int = raw.size
+        self.log_proba: Floats = log_softmax(columns.matrix @ self.coef.T, axis=1)
 
 
-def row_products(left, right):
+def row_products(left: Floats, right: Floats) -> Floats:
     """Return all products of an entry of `left` and one of `right`, (b, c * p)."""
     return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
-def pair_grams(matrix, n_blocks, weights):
+def pair_grams(matrix: Floats, n_blocks: int, weights: Callable[[int, int], Floats]) -> Floats:
     """Return the symmetric matrix of blocks ``matrix.T @ diag(weights(i, j)) @ matrix``."""
     p = matrix.shape[1]
     out = np.empty((n_blocks, p, n_blocks, p))
@@ -206,24 +260,24 @@ class Units:
         First row of each unit, and the number of rows; None where each row is a unit.
     """
 
-    weights: np.ndarray
-    starts: np.ndarray | None = None
+    weights: Floats
+    starts: Ints | None = None
 
-    def blocks(self, width):
+    def blocks(self, width: int) -> Iterator[tuple[slice, slice]]:
         """Yield slices of units, and of their rows, for scores of `width` columns."""
         n, step = len(self.weights), max(_BLOCK_ENTRIES // width, 1)
         for first in range(0, n, step):
             units = slice(first, min(first + step, n))
             yield units, units if self.starts is None else slice(*self.starts[[first, units.stop]])
 
-    def gather(self, values, units):
-        """Sums over the rows of each unit."""
+    def gather(self, values: Floats, units: slice) -> Floats:
+        """Return the sums over the rows of each unit."""
         if self.starts is None:
             return values
         return np.add.reduceat(values, self.starts[units] - self.starts[units.start], axis=0)
 
-    def spread(self, values, units):
-        """Values of the unit of each row."""
+    def spread(self, values: Floats, units: slice) -> Floats:
+        """Return the values of the unit of each row."""
         if self.starts is None:
             return values
         return np.repeat(values, np.diff(self.starts[units.start : units.stop + 1]), axis=0)
@@ -245,12 +299,12 @@ class Totals:
     """
 
     log_likelihood: float
-    score: np.ndarray
-    meat: np.ndarray
-    information: np.ndarray
+    score: Floats
+    meat: Floats
+    information: Floats
 
 
-def observed(experts, gate, units):
+def observed(experts: Sequence[ExpertPart], gate: SoftmaxPart, units: Units) -> Totals:
     """Return the `Totals` of experts and a gate over all units."""
     edges = np.cumsum([0, *(expert.size for expert in experts), gate.size])
     size = edges[-1]
@@ -263,8 +317,15 @@ def observed(experts, gate, units):
     return totals
 
 
-def _add_block(totals, experts, gate, units, edges, block):
-    """Add what a block of units has; the information without the products of scores."""
+def _add_block(
+    totals: Totals,
+    experts: Sequence[ExpertPart],
+    gate: SoftmaxPart,
+    units: Units,
+    edges: Ints,
+    block: tuple[slice, slice],
+) -> None:
+    """Add the sums over a block of units; the information without the products of scores."""
     span, rows = block
     weights, log_gate = units.weights[span], gate.log_proba[span]
     logs = np.column_stack([expert.log_density(rows) for expert in experts])
@@ -285,12 +346,12 @@ def _add_block(totals, experts, gate, units, edges, block):
         totals.information[own, of_gate] -= weighted.T @ towards
         scores.insert(0, complete * resp[:, k, None])
 
-    def curvature(k, m):
+    def curvature(k: int, m: int) -> Floats:
         cross = resp[:, k] * proba[:, m] + proba[:, k] * resp[:, m]
         same = (proba[:, k] - resp[:, k]) * (k == m)
         return weights * (same + cross - 2.0 * proba[:, k] * proba[:, m])
 
     totals.information[of_gate, of_gate] += pair_grams(z, len(experts), curvature)
-    scores = np.hstack(scores)
-    totals.score += weights @ scores
-    totals.meat += (scores * weights[:, None]).T @ scores
+    score = np.hstack(scores)
+    totals.score += weights @ score
+    totals.meat += (score * weights[:, None]).T @ score

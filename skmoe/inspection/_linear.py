@@ -1,6 +1,7 @@
-"""Reading a mixture of linear experts: whether it is one, and its parameters by name."""
+"""Checks whether a mixture has linear experts, and its parameters by name."""
 
 from dataclasses import dataclass
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -9,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from ..gates import ConstantGate, SoftmaxGate
+from ._types import Floats, Ints, Mixture
 
-#: What is possible, for messages.
+#: The supported mixtures, for messages.
 _POSSIBLE = (
     "standard errors are known for linear, logistic, Poisson or gamma regressions (with coef_ and "
     "intercept_) and a SoftmaxGate or ConstantGate, each also as the last step of a pipeline, in a "
@@ -18,13 +20,13 @@ _POSSIBLE = (
 )
 
 
-def refuse(problem, kind=ValueError):
-    """Raise an error that says what is possible too."""
+def refuse(problem: str, kind: type[Exception] = ValueError) -> NoReturn:
+    """Raise an error whose message also lists the supported mixtures."""
     raise kind(f"{problem}; {_POSSIBLE}")
 
 
-def check_model(est):
-    """Raise an error that names the part for which there are no standard errors."""
+def check_model(est: Any) -> None:
+    """Raise an error that names the part for which standard errors are not available."""
     if not isinstance(est, MixtureOfExpertsRegressor | MixtureOfExpertsClassifier):
         refuse(f"est must be a mixture of experts; got {type(est).__name__}", TypeError)
     check_is_fitted(est)
@@ -45,30 +47,30 @@ def check_model(est):
         _check_expert(name, last_step(expert))
 
 
-def _check_gate(gate):
+def _check_gate(gate: Any) -> None:
     if not isinstance(gate, SoftmaxGate | ConstantGate):
         refuse(f"the gate must be a softmax or constant one; got {type(gate).__name__}", TypeError)
     if getattr(gate, "balance", 0.0):
         refuse(f"the gate must have balance=0; got {gate.balance}")
 
 
-def _check_expert(name, expert):
+def _check_expert(name: str, expert: Any) -> None:
     frozen = isinstance(expert, FrozenEstimator)
     if frozen or not (hasattr(expert, "coef_") and hasattr(expert, "intercept_")):
         refuse(f"expert {name!r} must be a linear model; got {type(expert).__name__}", TypeError)
 
 
-def is_regressor(est):
-    """Tell whether y are numbers."""
+def is_regressor(est: Mixture) -> TypeGuard[MixtureOfExpertsRegressor]:
+    """Tell whether y is numeric."""
     return isinstance(est, MixtureOfExpertsRegressor)
 
 
-def has_dispersions(est):
+def has_dispersions(est: Mixture) -> bool:
     """Tell whether the law of y estimates dispersions."""
     return is_regressor(est) and est.response_.count_parameters(est.law_parameters_) > 0
 
 
-def is_shared(est):
+def is_shared(est: Mixture) -> bool:
     """Tell whether all experts have one dispersion."""
     return has_dispersions(est) and getattr(est.response_, "shared", False)
 
@@ -76,15 +78,15 @@ def is_shared(est):
 # Pipelines ---------------------------------------------------------------------------------
 
 
-def last_step(estimator):
+def last_step(estimator: Any) -> Any:
     """Return the estimator that a pipeline, however nested, ends in."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return estimator
 
 
-def transformers(estimator):
-    """Return what stands before the last step, in order."""
+def transformers(estimator: Any) -> list[Any]:
+    """Return the steps of a pipeline before the last one, in order."""
     found = []
     while isinstance(estimator, Pipeline):
         found += [step for _, step in estimator.steps[:-1] if step not in (None, "passthrough")]
@@ -92,8 +94,8 @@ def transformers(estimator):
     return found
 
 
-def _names(est, columns, part, count):
-    """Names (count,) of the columns that a part's last step sees."""
+def _names(est: Mixture, columns: Any, part: Any, count: int) -> list[str]:
+    """Return the names (count,) of the columns of a part's last step."""
     numbered = [f"x{j}" for j in range(est.n_features_in_)]
     names = np.asarray(getattr(est, "feature_names_in_", numbered), dtype=object)
     names = names if columns is None else names[columns]
@@ -119,37 +121,37 @@ class Affine:
         for a gate the number of experts.
     names : list of str, of length p
     intercept : bool
-    classes : list
+    classes : tuple
         Classes of the rows of `coef`.
     """
 
-    coef: np.ndarray
-    names: list
+    coef: Floats
+    names: list[str]
     intercept: bool
-    classes: tuple = ()
+    classes: tuple[Any, ...] = ()
 
     @property
-    def full(self):
-        """Coefficients with those of the first of two classes, which are zero."""
+    def full(self) -> Floats:
+        """Coefficients of all rows; those of the first of two classes are zero."""
         if len(self.classes) != 2:
             return self.coef
         return np.vstack([np.zeros_like(self.coef), self.coef])
 
     @property
-    def contrasts(self):
-        """Coefficients less those of the first row, but for a regressor's."""
+    def contrasts(self) -> Floats:
+        """Coefficients less those of the first row; a regressor's coefficients as they are."""
         return self.full[1:] - self.full[0] if len(self.full) > 1 else self.full
 
     @property
-    def contrast_names(self):
-        """Names of the entries of `contrasts`, of which classes beyond two are a part."""
+    def contrast_names(self) -> list[str]:
+        """Names of the entries of `contrasts`; with three or more classes they name the class."""
         if len(self.classes) < 3:
             return self.names
         return [f"{label}: {name}" for label in self.classes[1:] for name in self.names]
 
 
-def read_expert(est, expert):
-    """The coefficients of an expert as `Affine`."""
+def read_expert(est: Mixture, expert: Any) -> Affine:
+    """Return the coefficients of an expert as `Affine`."""
     last = last_step(expert)
     coef = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
     names = _names(est, est.expert_columns_, expert, coef.shape[1])
@@ -160,8 +162,8 @@ def read_expert(est, expert):
     return Affine(np.column_stack([intercept, coef]), ["intercept", *names], True, classes)
 
 
-def read_gate(est):
-    """The coefficients of the gate as `Affine`."""
+def read_gate(est: Mixture) -> Affine:
+    """Return the coefficients of the gate as `Affine`."""
     gate = last_step(est.gate_)
     if isinstance(gate, ConstantGate):
         return Affine(np.log(gate.weights_)[:, None], ["intercept"], True)
@@ -169,7 +171,9 @@ def read_gate(est):
     return Affine(np.column_stack([gate.intercept_, gate.coef_]), ["intercept", *names], True)
 
 
-def read_parameters(est, order=None):
+def read_parameters(
+    est: Mixture, order: Ints | None = None
+) -> tuple[list[tuple[str, str, str]], Floats]:
     """Return labels and values of all parameters, in the order of a summary.
 
     Coefficients of the experts, contrasts of the gate against the first expert, dispersions.
@@ -178,7 +182,7 @@ def read_parameters(est, order=None):
     ----------
     est : fitted mixture
     order : array of int, optional
-        Which expert stands in each place.
+        The number of the expert in each place.
 
     Returns
     -------
@@ -205,6 +209,6 @@ def read_parameters(est, order=None):
     return labels, np.concatenate(values)
 
 
-def _symbol(est):
-    """What a dispersion is called: sigma in units of y, phi without units."""
+def _symbol(est: Mixture) -> str:
+    """Return the name of a dispersion: sigma in units of y, phi without units."""
     return "sigma" if est.response_.standardises else "phi"

@@ -1,10 +1,21 @@
-"""The path of sizes that ``n_experts="auto"`` went, as a plot."""
+"""A plot of the numbers of experts that ``n_experts="auto"`` has tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._plot import PALETTE, axes_for
+from ._plot import PALETTE, axes_for, figure_of, styled
+from ._types import Mixture, Style
 
-#: What the criteria are called on the axis.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+#: Names of the criteria on the axis.
 _LABELS = {
     "bic": "BIC",
     "icl": "ICL",
@@ -15,25 +26,25 @@ _LABELS = {
 
 
 class PathDisplay:
-    """Plot of what each number of experts reached.
+    """Plot of the criterion of each number of experts.
 
     Parameters
     ----------
     path : list of dict
         The attribute ``path_`` of a mixture fitted with ``n_experts="auto"``.
     criterion : str
-        Which of its entries is drawn.
+        The entry of `path` that is drawn.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure that holds it.
     line_ : matplotlib Line2D
-        The criterion over the number of experts.
+        The criterion by the number of experts.
     chosen_ : matplotlib Line2D
-        The number that was chosen.
+        The chosen number of experts.
 
     Examples
     --------
@@ -47,12 +58,26 @@ class PathDisplay:
     'BIC'
     """
 
-    def __init__(self, path, *, criterion):
+    path: Sequence[Mapping[str, Any]]
+    criterion: str
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+    chosen_: Line2D
+
+    def __init__(self, path: Sequence[Mapping[str, Any]], *, criterion: str) -> None:
         self.path = path
         self.criterion = criterion
 
     @classmethod
-    def from_estimator(cls, model, *, criterion=None, ax=None, line_kw=None):
+    def from_estimator(
+        cls,
+        model: Mixture,
+        *,
+        criterion: str | None = None,
+        ax: Axes | None = None,
+        line_kw: Style | None = None,
+    ) -> Self:
         """Plot the path of a fitted mixture.
 
         Parameters
@@ -60,9 +85,9 @@ class PathDisplay:
         model : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
             Fitted with ``n_experts="auto"``.
         criterion : {"bic", "icl", "log_likelihood", "held_out", "seconds"}, default=None
-            What is drawn; None for what the size was chosen by.
+            Criterion to draw; None for the one that the number of experts was chosen by.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         line_kw : dict, default=None
             Further arguments of ``Axes.plot``.
 
@@ -82,20 +107,20 @@ class PathDisplay:
         path = model.path_
         if not path:
             raise ValueError("model must be fitted with n_experts='auto'; its path_ is empty")
-        judged = "held_out" if "held_out" in path[0] else "bic"
-        criterion = judged if criterion is None else criterion
+        default = "held_out" if "held_out" in path[0] else "bic"
+        criterion = default if criterion is None else criterion
         if criterion not in _LABELS or criterion not in path[0]:
             known = [name for name in _LABELS if name in path[0]]
             raise ValueError(f"criterion must be one of {known}; got {criterion!r}")
         return cls(path, criterion=criterion).plot(ax, line_kw=line_kw)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax: Axes | None = None, *, line_kw: Style | None = None) -> Self:
         """Plot the path.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         line_kw : dict, default=None
             Further arguments of ``Axes.plot``.
 
@@ -105,12 +130,12 @@ class PathDisplay:
             Itself.
         """
         ax = axes_for(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, figure_of(ax)
         sizes = [step["n_experts"] for step in self.path]
         values = [step[self.criterion] for step in self.path]
         chosen = next(k for k, step in enumerate(self.path) if step["chosen"])
         (self.line_,) = ax.plot(
-            sizes, values, **({"marker": "o", "color": PALETTE[0]} | (line_kw or {}))
+            sizes, values, **styled({"marker": "o", "color": PALETTE[0]}, line_kw)
         )
         (self.chosen_,) = ax.plot(
             sizes[chosen], values[chosen], "o", markersize=12, fillstyle="none", color="black"

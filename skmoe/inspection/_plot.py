@@ -1,25 +1,37 @@
-"""What all displays share: axes, colours, and which models they take."""
+"""Functions that all displays share: axes, colours, and the check of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
+from ._types import Style
 
-#: The palette of Okabe and Ito, which people with any colour vision can tell apart; without
-#: black, which is for what belongs to the whole mixture.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+#: The palette of Okabe and Ito, which people with any colour vision can distinguish. Black is left
+#: out; it is the colour of what belongs to the whole mixture.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 
-#: From dark blue to yellow, as evenly for any colour vision: for more experts than the palette has.
+#: Colour map from dark blue to yellow, for more experts than the palette has colours. It is even
+#: for any colour vision.
 _MANY = "cividis"
 
 
-def checked(estimator, *, regressor=False):
-    """Return a fitted mixture.
+def checked(estimator: Any, *, regressor: bool = False) -> Any:
+    """Return the estimator if it is a fitted mixture of experts, else raise an error.
 
     Raises
     ------
     TypeError
-        If it is none, or no regressor where that is needed.
+        If it is not a mixture, or not a regressor where one is needed.
     NotFittedError
         If it is not fitted.
     """
@@ -31,13 +43,13 @@ def checked(estimator, *, regressor=False):
     return estimator
 
 
-def pyplot():
-    """Matplotlib's pyplot.
+def pyplot() -> Any:
+    """Return matplotlib's pyplot.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; says how to get it.
+        If matplotlib is not installed. The message says how to install it.
     """
     try:
         import matplotlib.pyplot as plt
@@ -48,14 +60,24 @@ def pyplot():
     return plt
 
 
-def axes_for(ax, **options):
+def axes_for(ax: Axes | None, **options: Any) -> Axes:
     """Return `ax`, or the axes of a new figure made with `options`."""
     plt = pyplot()
     return plt.subplots(**({"layout": "constrained"} | options))[1] if ax is None else ax
 
 
-def colors(count):
-    """Return a colour for each of so many experts."""
+def styled(defaults: Mapping[str, Any], options: Style | None) -> dict[str, Any]:
+    """Return defaults, replaced by options where both have them."""
+    return {**defaults, **(options or {})}
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure that holds axes."""
+    return cast("Figure", ax.figure)
+
+
+def colors(count: int) -> list[str]:
+    """Return a colour for each of `count` experts."""
     if count <= len(PALETTE):
         return PALETTE[:count]
     from matplotlib.colors import to_hex
@@ -63,8 +85,8 @@ def colors(count):
     return [to_hex(color) for color in pyplot().get_cmap(_MANY)(np.linspace(0, 1, count))]
 
 
-def legend_beside(ax, handles=None, **options):
-    """Put a legend to the right of the axes, where it covers nothing."""
+def legend_beside(ax: Axes, handles: Sequence[Any] | None = None, **options: Any) -> Legend:
+    """Add a legend to the right of the axes."""
     count = len(ax.get_legend_handles_labels()[0] if handles is None else handles)
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
     size = {"fontsize": "small", "ncols": 1 + (count - 1) // 16, "frameon": False}

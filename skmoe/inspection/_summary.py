@@ -1,18 +1,27 @@
 """Coefficients of a mixture of linear experts, with standard errors, as a table."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from ._covariance import Inverse, coordinates
-from ._information import observed
+from ._covariance import Coordinates, Inverse, coordinates
+from ._information import ExpertPart, SoftmaxPart, observed
 from ._likelihood import build_likelihood
 from ._linear import check_model, is_shared, last_step, read_parameters
-from ._penalties import Prior, expert_penalty, gate_penalty
+from ._penalties import Penalty, Prior, expert_penalty, gate_penalty
+from ._types import Bools, Floats, Mixture
 
-#: Standard errors that the maximum may be away before a warning says so.
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: Distance of the maximum, in standard errors, from which on there is a warning.
 _FAR = 0.3
 
 _COLUMNS = ("coef", "std_err", "z", "p", "low", "high")
@@ -34,12 +43,12 @@ class Summary:
     shares : dict of str to float
         Share of the weight of each expert.
     errors : str
-        Where the standard errors come from, in words.
+        The source of the standard errors, in words.
     coverage : float, default=0.95
-        Of the intervals.
+        Coverage of the intervals.
     samples : ndarray of shape (B, P), default=None
-        Values in resamples, whose percentiles are the intervals. None for normal intervals,
-        those of dispersions on the scale of their logarithms.
+        Values in resamples, whose percentiles are the intervals. None for normal intervals;
+        intervals of dispersions are then normal on the scale of the logarithm.
 
     Attributes
     ----------
@@ -66,51 +75,67 @@ class Summary:
     array([0.1, 0.2])
     """
 
-    def __init__(self, labels, coef, covariance, shares, errors, *, coverage=0.95, samples=None):
-        self.labels, self.shares, self.errors = list(labels), dict(shares), errors
-        self.coef = np.asarray(coef, dtype=np.float64)
-        self.covariance = np.asarray(covariance, dtype=np.float64)
-        self.coverage, self.samples = coverage, samples
-        self.std_err = np.sqrt(np.diag(self.covariance))
+    def __init__(
+        self,
+        labels: Iterable[tuple[str, str, str]],
+        coef: ArrayLike,
+        covariance: ArrayLike,
+        shares: Mapping[str, float],
+        errors: str,
+        *,
+        coverage: float = 0.95,
+        samples: Floats | None = None,
+    ) -> None:
+        self.labels: list[tuple[str, str, str]] = list(labels)
+        self.shares: dict[str, float] = dict(shares)
+        self.errors: str = errors
+        self.coef: Floats = np.asarray(coef, dtype=np.float64)
+        self.covariance: Floats = np.asarray(covariance, dtype=np.float64)
+        self.coverage: float = coverage
+        self.samples: Floats | None = samples
+        self.std_err: Floats = np.sqrt(np.diag(self.covariance))
         positive = np.array([part == "dispersion" for part, _, _ in self.labels])
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.z = np.where(positive, np.nan, self.coef / self.std_err)
-        self.p = 2.0 * ndtr(-np.abs(self.z))
-        self.low, self.high = self._normal(positive) if samples is None else self._percentiles()
+            self.z: Floats = np.where(positive, np.nan, self.coef / self.std_err)
+        self.p: Floats = 2.0 * ndtr(-np.abs(self.z))
+        low, high = self._normal(positive) if samples is None else self._percentiles(samples)
+        self.low: Floats = low
+        self.high: Floats = high
 
-    def _normal(self, positive):
+    def _normal(self, positive: Bools) -> tuple[Floats, Floats]:
         width = ndtri(0.5 + 0.5 * self.coverage) * self.std_err
         factor = np.exp(np.divide(width, self.coef, where=positive, out=np.zeros_like(width)))
         low = np.where(positive, self.coef / factor, self.coef - width)
         return low, np.where(positive, self.coef * factor, self.coef + width)
 
-    def _percentiles(self):
+    def _percentiles(self, samples: Floats) -> tuple[Floats, Floats]:
         ends = 0.5 + 0.5 * self.coverage * np.array([-1.0, 1.0])
-        return np.quantile(self.samples, ends, axis=0)
+        low, high = np.quantile(samples, ends, axis=0)
+        return low, high
 
-    def to_frame(self):
+    def to_frame(self) -> DataFrame:
         """Return the table as a data frame.
 
         Returns
         -------
         DataFrame
-            A row a parameter; columns part, expert, name, coef, std_err, z, p, low, high.
+            One row per parameter; columns part, expert, name, coef, std_err, z, p, low, high.
         """
         import pandas as pd
 
         frame = pd.DataFrame(self.labels, columns=["part", "expert", "name"])
         return frame.assign(**{name: getattr(self, name) for name in _COLUMNS})
 
-    def __repr__(self):
-        """The table as text, a section an expert, then the gate."""
+    def __repr__(self) -> str:
+        """Return the table as text: a section for each expert, then the gate."""
         lines = [f"standard errors from {self.errors}, intervals of {100 * self.coverage:g} %"]
         for title, rows in self._sections():
             cells = [("", *_COLUMNS), *((name, *self._cells(j)) for name, j in rows)]
             lines += ["", title, *(_aligned(cells) if rows else [])]
         return "\n".join(lines)
 
-    def _repr_html_(self):
-        """The table as HTML."""
+    def _repr_html_(self) -> str:
+        """Return the table as HTML."""
         head = "".join(f"<th>{name}</th>" for name in ("", *_COLUMNS))
         body = []
         for title, rows in self._sections():
@@ -124,10 +149,10 @@ class Summary:
             f"<tbody>{''.join(body)}</tbody></table>"
         )
 
-    def _cells(self, j):
+    def _cells(self, j: int) -> list[str]:
         return [_number(name, getattr(self, name)[j]) for name in _COLUMNS]
 
-    def _sections(self):
+    def _sections(self) -> list[tuple[str, list[tuple[str, int]]]]:
         """Return pairs of a title and the rows below it, each a name and its number."""
         names, sections = list(self.shares), []
         for expert, share in self.shares.items():
@@ -138,20 +163,20 @@ class Summary:
             sections.append((f"gate, {expert} against {names[0]}", self._rows(expert, "gate")))
         return [(title, rows) for title, rows in sections if rows]
 
-    def _rows(self, expert, part):
+    def _rows(self, expert: str, part: str) -> list[tuple[str, int]]:
         found = [
             (name, j) for j, (p, e, name) in enumerate(self.labels) if (p, e) == (part, expert)
         ]
         return [("dispersion", j) for _, j in found] if part == "dispersion" else found
 
 
-def _number(column, value):
+def _number(column: str, value: float) -> str:
     if np.isnan(value):
         return ""
     return f"{value:.2f}" if column == "z" else f"{value:.3f}" if column == "p" else f"{value:.4g}"
 
 
-def _aligned(cells):
+def _aligned(cells: list[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[1:] = [max(width, 9) for width in widths[1:]]
     for name, *numbers in cells:
@@ -159,18 +184,27 @@ def _aligned(cells):
         yield "  ".join([name.ljust(widths[0]), *(n.rjust(w) for n, w in pairs)]).rstrip()
 
 
-def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.95, groups=None):
+def summary(
+    est: Mixture,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    covariance: str = "observed",
+    coverage: float = 0.95,
+    groups: ArrayLike | None = None,
+) -> Summary:
     r"""Coefficients of a mixture of linear or generalised linear experts with standard errors.
 
     The information is minus the Hessian of what ``fit`` maximised, the log-likelihood of the
     observed data less its penalties, at the fitted parameters of experts, gate and dispersions
-    together: that nobody has seen which expert a row belongs to widens the errors. It has a closed
-    form in the responsibilities (Louis 1982). The penalties are the gate's `alpha` or `prior`, the
-    `alpha` of ``Ridge``, the ``1 / C`` of ``LogisticRegression`` and the dispersion prior; those
-    of other estimators are not known, and not counted.
+    together. The errors include the uncertainty about the expert of each row. The information has
+    a closed form in the responsibilities (Louis 1982). The penalties are the gate's `alpha` or
+    `prior`, the `alpha` of ``Ridge``, the ``1 / C`` of ``LogisticRegression`` and the dispersion
+    prior; those of other estimators are not included.
 
-    Gate weights are known up to a common vector: what is listed are the differences from those of
-    the first expert, the log-odds against it. Coefficients of a classifier with more than two
+    Gate weights are determined up to a common vector. The table lists their differences from those
+    of the first expert, the log-odds against it. Coefficients of a classifier with more than two
     classes are differences from those of the first class. Dispersions are maximum-likelihood
     estimates, without a correction for degrees of freedom: sigma of the ``Gaussian`` law, the
     squared coefficient of variation phi of ``Gamma``. ``Poisson`` has none.
@@ -178,11 +212,11 @@ def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.
     Parameters
     ----------
     est : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
-        Fitted, with linear or logistic experts (whatever has ``coef_`` and ``intercept_`` and
-        predicts by them), a ``SoftmaxGate`` or ``ConstantGate``, and the ``Gaussian`` response; or
-        with the ``Poisson`` or ``Gamma`` response and regressions with a log link, such as
-        ``PoissonRegressor(alpha=0)`` and ``GammaRegressor(alpha=0)``. Experts and gate may be the
-        last step of a pipeline of transformers, which are taken as fixed.
+        Fitted, with linear or logistic experts (estimators that have ``coef_`` and ``intercept_``
+        and predict by them), a ``SoftmaxGate`` or ``ConstantGate``, and the ``Gaussian``
+        response; or with the ``Poisson`` or ``Gamma`` response and regressions with a log link,
+        such as ``PoissonRegressor(alpha=0)`` and ``GammaRegressor(alpha=0)``. Experts and gate
+        may be the last step of a pipeline of transformers, which are taken as fixed.
     X : array-like, sparse matrix or data frame of shape (n, n_features)
         The table that `est` was fitted to.
     y : array-like of shape (n,)
@@ -191,11 +225,12 @@ def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.
         Its weights; a weight of two is the same as the row written twice.
     covariance : {"observed", "sandwich"}, default="observed"
         Inverse H of the information; or ``H J H``, where J is the sum of products of each
-        row's score with itself, which holds where the model is wrong, too (White 1982).
+        row's score with itself, which is valid for misspecified models too (White 1982).
     coverage : float, default=0.95
-        Of the intervals. They are normal, for dispersions on the scale of the logarithm.
+        Coverage of the intervals. They are normal, for dispersions on the scale of the
+        logarithm.
     groups : array-like of shape (n,), optional
-        Those that `est` was fitted with; a group then counts as one observation.
+        The groups that `est` was fitted with; a group then counts as one observation.
 
     Returns
     -------
@@ -207,19 +242,20 @@ def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.
     NotFittedError
         If `est` is not fitted.
     ValueError
-        If a parameter of `est` rules standard errors out, or the input does not fit it.
+        If standard errors are not available for a parameter of `est`, or the input does not
+        match it.
     TypeError
         If a part of `est` is of another kind; the message names it.
 
     Warns
     -----
     UserWarning
-        If the data say nothing of some parameters: their standard errors are NaN. If the model is
-        not at a maximum for this table.
+        If the data do not determine some parameters, whose standard errors are NaN. If the model
+        is not at a maximum for this table.
 
     See Also
     --------
-    bootstrap : Standard errors that need no theory, but refits.
+    bootstrap : Standard errors by refits, which need no asymptotic theory.
 
     References
     ----------
@@ -246,18 +282,20 @@ def summary(est, X, y, sample_weight=None, *, covariance="observed", coverage=0.
     check_model(est)
     inverse, meat, frame, gradient = _expand(est, X, y, sample_weight, groups)
     labels, coef = read_parameters(est)
-    _warn(labels, inverse.lost(frame.to_raw), inverse.distance(gradient))
+    _warn(labels, inverse.undetermined(frame.to_raw), inverse.distance(gradient))
     matrix = inverse.covariance(frame.to_raw, None if covariance == "observed" else meat)
     return Summary(labels, coef, matrix, shares(est), _ERRORS[covariance], coverage=coverage)
 
 
-def shares(est):
-    """Share of the weight of each expert, by its name."""
+def shares(est: Mixture) -> dict[str, float]:
+    """Return the share of the weight of each expert, by its name."""
     return dict(zip(est.named_experts_, est.expert_usage_.tolist(), strict=True))
 
 
-def _expand(est, X, y, sample_weight, groups):
-    """The objective around the fit: inverse Hessian, products of scores, coordinates, gradient."""
+def _expand(
+    est: Mixture, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> tuple[Inverse, Floats, Coordinates, Floats]:
+    """Return the inverse Hessian at the fit, products of scores, coordinates and gradient."""
     experts, gate, units, y_scale = build_likelihood(est, X, y, sample_weight, groups)
     totals = observed(experts, gate, units)
     for at, (slope, hessian) in _penalties(est, experts, gate, y_scale):
@@ -269,8 +307,10 @@ def _expand(est, X, y, sample_weight, groups):
     return inverse, full.T @ totals.meat @ full, frame, full.T @ totals.score
 
 
-def _penalties(est, experts, gate, y_scale):
-    """Yield where a penalty acts, and its slope and curvature."""
+def _penalties(
+    est: Mixture, experts: list[ExpertPart], gate: SoftmaxPart, y_scale: float
+) -> Iterator[tuple[slice, Penalty]]:
+    """Yield the coordinates of each penalty, and its gradient and Hessian."""
     end, prior = 0, None
     if experts[0].dispersion is not None:
         prior = Prior.of(est.response_, y_scale, len(experts))
@@ -280,12 +320,13 @@ def _penalties(est, experts, gate, y_scale):
     yield slice(end, None), gate_penalty(last_step(est.gate_), gate)
 
 
-def _warn(labels, lost, distance):
-    if lost.any():
-        names = [" ".join(label) for label, gone in zip(labels, lost, strict=True) if gone]
+def _warn(labels: list[tuple[str, str, str]], undetermined: Bools, distance: float) -> None:
+    if undetermined.any():
+        names = [" ".join(label) for label, flat in zip(labels, undetermined, strict=True) if flat]
         warnings.warn(
-            f"the data say nothing of {names}: their standard errors are NaN. Columns may be "
-            "collinear or constant, a gate may run away, or the fit may not be at a maximum",
+            f"the data do not determine {names}: their standard errors are NaN. Columns may be "
+            "collinear or constant, the gate may separate experts completely, or the fit may not "
+            "be at a maximum",
             UserWarning,
             stacklevel=3,
         )

@@ -1,67 +1,47 @@
-"""The tree of a hierarchical gate, in words and as a plot."""
+"""The tree of a hierarchical gate, as text and as a plot."""
 
-from dataclasses import dataclass
-from itertools import pairwise
+from __future__ import annotations
 
-import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
-from ..gates import HierarchicalGate, SoftmaxGate
-from ._plot import PALETTE, axes_for
+from ._branches import Branch, read_branches
+from ._plot import PALETTE, axes_for, figure_of, styled
+from ._types import Mixture, Style
 
-#: Inches that the text of a node takes in a plot: width, height.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+#: Size of the text of a node in a plot, in inches: width, height.
 _BOX = (2.7, 1.0)
 
 
-@dataclass(frozen=True)
-class Branch:
-    """A node or a leaf of the tree, and what leads to it.
-
-    Attributes
-    ----------
-    parent : int
-        Number of the branch that it grows from; -1 for the root.
-    depth : int
-    first, last : int
-        Its leaves, `last` not included.
-    lead : str
-        What speaks for it among its siblings; empty where that is not known.
-    name : str
-        Of the expert; ``"node"`` for a node.
-    share : float
-        Of the weight of the training rows.
-    text : str
-        What a node splits on, or the spread of an expert; empty where there is none.
-    """
-
-    parent: int
-    depth: int
-    first: int
-    last: int
-    lead: str
-    name: str
-    share: float
-    text: str
-
-
-def export_gate_text(model, *, feature_names=None, max_features=3, decimals=2):
+def export_gate_text(
+    model: Mixture,
+    *,
+    feature_names: Sequence[str] | None = None,
+    max_features: int = 3,
+    decimals: int = 2,
+) -> str:
     """Write the tree of a hierarchical mixture as text.
 
-    A line is a node or an expert with its share of the weight of the training rows. A
-    softmax node names the columns that it splits on, those whose weights differ most
-    between its children. Each child has in brackets what speaks for it (positive) or
-    against it: its weight less the mean of its siblings and itself, for a step of one
-    standard deviation of the column. Other nodes name their gate. An expert of a
-    regressor has its spread too, the scale of its law in units of y.
+    Each line is a node or an expert, with its share of the weight of the training rows. A
+    softmax node lists the columns that it splits on, whose weights differ most between its
+    children. Brackets before a child hold its weights of these columns: positive ones
+    increase its probability, negative ones decrease it. A weight is for a step of one standard
+    deviation of the column, less the mean over all children of the node. Other nodes name
+    their gate. An expert of a regressor also has its spread, the scale of its law in units of y.
 
     Parameters
     ----------
     model : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
         Fitted, with a ``HierarchicalGate`` or a pipeline that ends in one.
     feature_names : array-like of str, default=None
-        Names of the columns that the nodes see, behind all transformers; None for the
-        names in the table, as the transformers hand them on.
+        Names of the columns of the nodes, behind all transformers; None for the names of the
+        table, as the transformers rename them.
     max_features : int, default=3
         Largest number of columns that are named at a node.
     decimals : int, default=2
@@ -77,7 +57,7 @@ def export_gate_text(model, *, feature_names=None, max_features=3, decimals=2):
     NotFittedError
         If the model is not fitted.
     ValueError
-        If its gate is no tree, or `feature_names` has the wrong length.
+        If its gate is not a tree, or `feature_names` has the wrong length.
 
     See Also
     --------
@@ -103,17 +83,17 @@ def export_gate_text(model, *, feature_names=None, max_features=3, decimals=2):
     |-- [side ...] expert_0, share 0..., spread ...
     |-- [side ...] expert_1, share 0..., spread ...
     """
-    branches = _branches(model, feature_names, max_features, decimals)
+    branches = read_branches(model, feature_names, max_features, decimals)
     return "\n".join(_line(branch, decimals) for branch in branches)
 
 
-def _line(branch, decimals):
+def _line(branch: Branch, decimals: int) -> str:
     indent = "|   " * (branch.depth - 1) + "|-- " * (branch.depth > 0)
     lead = f"[{branch.lead}] " if branch.lead else ""
     return indent + lead + ", ".join(_words(branch, decimals))
 
 
-def _words(branch, decimals):
+def _words(branch: Branch, decimals: int) -> list[str]:
     words = [branch.name, f"share {branch.share:.{decimals}f}", branch.text]
     return [word for word in words if word]
 
@@ -121,21 +101,21 @@ def _words(branch, decimals):
 class GateTreeDisplay:
     """Plot of the tree of a hierarchical mixture.
 
-    The root is at the left, experts are below one another in the order of their numbers,
-    and a line is as wide as the share of the rows that pass along it. What is written is
-    what `export_gate_text` writes.
+    The root is at the left, and experts are below one another in the order of their numbers.
+    The width of a line is proportional to the share of the rows below it. The texts are those of
+    `export_gate_text`.
 
     Parameters
     ----------
     branches : list of Branch
-        Nodes and experts, as `from_estimator` reads them off a model.
+        Nodes and experts, as `from_estimator` reads them from a model.
     decimals : int, default=2
         Digits after the point.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the tree is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure that holds it.
     lines_ : list of matplotlib Line2D
@@ -160,37 +140,44 @@ class GateTreeDisplay:
     6
     """
 
-    def __init__(self, branches, *, decimals=2):
+    branches: list[Branch]
+    decimals: int
+    ax_: Axes
+    figure_: Figure
+    lines_: list[Line2D]
+    text_: list[Text]
+
+    def __init__(self, branches: list[Branch], *, decimals: int = 2) -> None:
         self.branches = branches
         self.decimals = decimals
 
     @classmethod
     def from_estimator(
         cls,
-        model,
+        model: Mixture,
         *,
-        feature_names=None,
-        max_features=3,
-        decimals=2,
-        ax=None,
-        line_kw=None,
-        text_kw=None,
-    ):
-        """Read the tree off a fitted mixture and plot it.
+        feature_names: Sequence[str] | None = None,
+        max_features: int = 3,
+        decimals: int = 2,
+        ax: Axes | None = None,
+        line_kw: Style | None = None,
+        text_kw: Style | None = None,
+    ) -> Self:
+        """Read the tree of a fitted mixture and plot it.
 
         Parameters
         ----------
         model : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
             Fitted, with a ``HierarchicalGate`` or a pipeline that ends in one.
         feature_names : array-like of str, default=None
-            Names of the columns that the nodes see, behind all transformers; None for
-            the names in the table, as the transformers hand them on.
+            Names of the columns of the nodes, behind all transformers; None for the names of
+            the table, as the transformers rename them.
         max_features : int, default=3
             Largest number of columns that are named at a node.
         decimals : int, default=2
             Digits after the point.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         line_kw : dict, default=None
             Further arguments of ``Axes.plot``.
         text_kw : dict, default=None
@@ -206,18 +193,20 @@ class GateTreeDisplay:
         NotFittedError
             If the model is not fitted.
         ValueError
-            If its gate is no tree, or `feature_names` has the wrong length.
+            If its gate is not a tree, or `feature_names` has the wrong length.
         """
-        branches = _branches(model, feature_names, max_features, decimals)
+        branches = read_branches(model, feature_names, max_features, decimals)
         return cls(branches, decimals=decimals).plot(ax, line_kw=line_kw, text_kw=text_kw)
 
-    def plot(self, ax=None, *, line_kw=None, text_kw=None):
+    def plot(
+        self, ax: Axes | None = None, *, line_kw: Style | None = None, text_kw: Style | None = None
+    ) -> Self:
         """Plot the tree.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         line_kw : dict, default=None
             Further arguments of ``Axes.plot``.
         text_kw : dict, default=None
@@ -231,7 +220,7 @@ class GateTreeDisplay:
         deepest = max(branch.depth for branch in self.branches)
         size = _BOX[0] * (deepest + 1), _BOX[1] * self.branches[0].last
         ax = axes_for(ax, figsize=size)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, figure_of(ax)
         places = [
             (branch.depth, 0.5 * (branch.first + branch.last - 1)) for branch in self.branches
         ]
@@ -247,7 +236,13 @@ class GateTreeDisplay:
         ax.set_axis_off()
         return self
 
-    def _draw_line(self, branch, start, end, options):
+    def _draw_line(
+        self,
+        branch: Branch,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        options: Style | None,
+    ) -> Line2D:
         style = {
             "color": PALETTE[0],
             "linewidth": 0.5 + 8.0 * branch.share,
@@ -255,151 +250,11 @@ class GateTreeDisplay:
             "zorder": 1,
         }
         xs, ys = zip(start, end, strict=True)
-        return self.ax_.plot(xs, ys, **(style | (options or {})))[0]
+        return self.ax_.plot(xs, ys, **styled(style, options))[0]
 
-    def _draw_text(self, branch, place, options):
+    def _draw_text(self, branch: Branch, place: tuple[float, float], options: Style | None) -> Text:
         box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "0.6"}
         style = {"ha": "center", "va": "center", "fontsize": "small", "bbox": box, "zorder": 2}
         lead = [f"[{branch.lead}]"] if branch.lead else []
         words = "\n".join(lead + _words(branch, self.decimals))
-        return self.ax_.text(*place, words, **(style | (options or {})))
-
-
-# Reading the tree --------------------------------------------------------------------------
-
-
-def _branches(model, feature_names, max_features, decimals):
-    """Return the branches of a fitted mixture in preorder."""
-    check_is_fitted(model)
-    steps, gate = _unwrap(getattr(model, "gate_", None))
-    if not isinstance(gate, HierarchicalGate):
-        raise ValueError(
-            "model must be a mixture whose gate is a HierarchicalGate, or a pipeline that ends in "
-            f"one; got the gate {type(gate).__name__} of {type(model).__name__}"
-        )
-    names = feature_names
-    if names is None:
-        names = _handed_on(_column_names(model), steps + _unwrap(gate.nodes_[0])[0])
-    splits = [_Split.of(_unwrap(node)[1], gate, names, max_features) for node in gate.nodes_]
-    return _grow(model, gate, splits, decimals)
-
-
-def _unwrap(estimator):
-    """Return the transformers of a pipeline, and its last step."""
-    steps = []
-    while isinstance(estimator, Pipeline):
-        steps += [estimator[:-1]] * (len(estimator.steps) > 1)
-        estimator = estimator.steps[-1][1]
-    return steps, estimator
-
-
-def _column_names(model):
-    """Names of the columns that the gate sees: those of the table, or x0, x1, ..."""
-    numbered = [f"x{j}" for j in range(model.n_features_in_)]
-    names = np.array(getattr(model, "feature_names_in_", numbered), dtype=object)
-    return names if model.gate_columns_ is None else names[model.gate_columns_]
-
-
-def _handed_on(names, steps):
-    """Return `names` behind transformers, or None where one of them has no names to give."""
-    for step in steps:
-        try:
-            names = step.get_feature_names_out(names)
-        except AttributeError:
-            return None
-    return names
-
-
-@dataclass(frozen=True)
-class _Split:
-    """How a node tells its children apart.
-
-    Attributes
-    ----------
-    gate : gate
-    names : list of str
-        Columns that count, the first most.
-    weights : ndarray of shape (n_children, len(names))
-        For a step of one standard deviation.
-    """
-
-    gate: object
-    names: list
-    weights: np.ndarray
-
-    @classmethod
-    def of(cls, gate, tree, names, max_features):
-        """Read a softmax node; of any other only the kind is known."""
-        if not isinstance(gate, SoftmaxGate):
-            return cls(gate, [], np.empty((0, 0)))
-        names = _checked(names, gate.n_features_in_)
-        weights = gate.coef_ * tree.scale_
-        largest = np.argsort(-np.ptp(weights, axis=0), kind="stable")[:max_features]
-        return cls(gate, [names[j] for j in largest], weights[:, largest])
-
-    def visible(self, decimals):
-        """Tell which of the columns have a weight that the digits show."""
-        return (np.abs(self.weights) >= 0.5 * 10.0**-decimals).any(axis=0)
-
-    def text(self, decimals):
-        """Name what the node splits on."""
-        if not isinstance(self.gate, SoftmaxGate):
-            part = _unwrap(getattr(self.gate, "classifier_", self.gate))[1]
-            return f"splits by {type(part).__name__}"
-        pairs = zip(self.names, self.visible(decimals), strict=True)
-        return "splits on " + (", ".join(name for name, show in pairs if show) or "no column")
-
-    def lead(self, child, decimals):
-        """What speaks for a child."""
-        if not self.names:
-            return ""
-        seen = self.visible(decimals)
-        pairs = zip(self.names, self.weights[child], seen, strict=True)
-        return ", ".join(f"{name} {weight:+.{decimals}f}" for name, weight, show in pairs if show)
-
-
-def _checked(names, n_columns):
-    if names is None:
-        return [f"x{j}" for j in range(n_columns)]
-    names = [str(name) for name in names]
-    if len(names) != n_columns:
-        raise ValueError(
-            f"feature_names must name the {n_columns} columns that the nodes see; got {len(names)}"
-        )
-    return names
-
-
-def _grow(model, gate, splits, decimals):
-    """Return nodes and leaves as branches, in preorder."""
-    names, spreads = list(model.named_experts_), _spreads(model, decimals)
-    shares = np.asarray(model.expert_usage_)
-    branches, nodes = [], iter(zip(gate.edges_, splits, strict=True))
-
-    def add(parent, depth, first, last, lead, *rest):
-        branches.append(Branch(parent, depth, int(first), int(last), lead, *rest))
-        return len(branches) - 1
-
-    def grow(parent, depth, lead):
-        edges, split = next(nodes)
-        share = float(shares[edges[0] : edges[-1]].sum())
-        text = split.text(decimals)
-        here = add(parent, depth, edges[0], edges[-1], lead, "node", share, text)
-        for child, (first, last) in enumerate(pairwise(edges)):
-            lead = split.lead(child, decimals)
-            if last - first > 1:
-                grow(here, depth + 1, lead)
-            else:
-                leaf = names[first], float(shares[first]), spreads[first]
-                add(here, depth + 1, first, last, lead, *leaf)
-
-    grow(-1, 0, "")
-    return branches
-
-
-def _spreads(model, decimals):
-    """What is said of the dispersion of each expert; nothing for a classifier."""
-    dispersion = getattr(model, "dispersion_", None)
-    if dispersion is None:
-        return [""] * len(model.experts_)
-    rows = np.asarray(dispersion).reshape(len(model.experts_), -1)
-    return ["spread " + ", ".join(f"{value:.{decimals}f}" for value in row) for row in rows]
+        return self.ax_.text(*place, words, **styled(style, options))

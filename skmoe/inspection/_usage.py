@@ -1,21 +1,35 @@
-"""How much each expert is used, as a plot."""
+"""A plot of the use of each expert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from ._plot import PALETTE, axes_for, checked, legend_beside
+from ._plot import PALETTE, axes_for, checked, figure_of, legend_beside, styled
+from ._types import Floats, Mixture, Style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
 
 
 class ExpertUsageDisplay:
     """Plot of how rows are routed to experts: shares, their spread over rows, and entropy.
 
-    A bar is an expert's share: its mean probability. The line on it tells how the share
-    comes about: it goes from one quantile of the probabilities of all rows to another. An
-    expert that has some rows for itself and none of the others has a line from 0 to 1; one that
-    has a little of every row has a short line. A diamond is the share of the rows for which the
-    expert is the most probable one. The title has two entropies: the mean of that of a row, 0
-    where each row has one expert, and that of the shares, which is largest where all are used
-    alike; the exponential of an entropy is a number of experts.
+    A bar is an expert's share: its mean probability. The line on it goes from one quantile of the
+    probabilities of all rows to another. An expert with probability one in some rows and zero in
+    the others has a line from 0 to 1; an expert with a small probability in every row has a short
+    line. A diamond is the share of the rows for which the expert is the most probable one. The
+    title has two entropies: the mean entropy of a row, 0 where each row has one expert, and the
+    entropy of the shares, which is largest for equal shares. The exponential of an entropy is an
+    effective number of experts.
 
     Parameters
     ----------
@@ -24,7 +38,7 @@ class ExpertUsageDisplay:
     expert_names : list of str
         Names of the experts.
     quantiles : (float, float), default=(0.1, 0.9)
-        Where the lines begin and end.
+        Levels of the quantiles at which the lines begin and end.
 
     Attributes
     ----------
@@ -39,21 +53,21 @@ class ExpertUsageDisplay:
     share_entropy_ : float
         Entropy of the shares, in nats; never below `entropy_`.
     ax_ : matplotlib Axes
-        Where it is drawn.
+        The axes.
     figure_ : matplotlib Figure
         The figure that holds it.
     bars_ : matplotlib BarContainer
-        The shares, the first expert at the top.
+        The shares; the first expert is at the top.
     lines_ : matplotlib LineCollection
         The spreads.
     points_ : matplotlib Line2D
         The shares of rows.
     legend_ : matplotlib Legend
-        What is what.
+        The legend.
 
     See Also
     --------
-    GateDisplay : Which expert handles what.
+    GateDisplay : The gate over one or two columns.
 
     Examples
     --------
@@ -69,14 +83,44 @@ class ExpertUsageDisplay:
     True
     """
 
-    def __init__(self, proba, *, expert_names, quantiles=(0.1, 0.9)):
+    proba: ArrayLike
+    expert_names: list[str]
+    quantiles: tuple[float, float]
+    share_: Floats
+    top_share_: Floats
+    spread_: Floats
+    entropy_: float
+    share_entropy_: float
+    ax_: Axes
+    figure_: Figure
+    bars_: BarContainer
+    lines_: LineCollection
+    points_: Line2D
+    legend_: Legend
+
+    def __init__(
+        self,
+        proba: ArrayLike,
+        *,
+        expert_names: list[str],
+        quantiles: tuple[float, float] = (0.1, 0.9),
+    ) -> None:
         self.proba = proba
         self.expert_names = expert_names
         self.quantiles = quantiles
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, quantiles=(0.1, 0.9), ax=None, **options):
-        """Ask a fitted mixture how it routes the rows of X, and plot that.
+    def from_estimator(
+        cls,
+        estimator: Mixture,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        quantiles: tuple[float, float] = (0.1, 0.9),
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Self:
+        """Compute the probabilities of the experts in the rows of X, and plot their use.
 
         Parameters
         ----------
@@ -85,12 +129,12 @@ class ExpertUsageDisplay:
         X : array-like, sparse matrix or data frame of shape (n, n_features)
             The rows.
         y : array-like of shape (n,) or (n, n_outputs), default=None
-            None for the probabilities of the gate, which knows x alone; with y for the
-            responsibilities, given x and y.
+            With y the responsibilities given x and y are plotted; None for the probabilities of
+            the gate given x.
         quantiles : (float, float), default=(0.1, 0.9)
-            Where the lines begin and end, from 0 to 1.
+            Levels of the quantiles at which the lines begin and end, from 0 to 1.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         **options : dict
             Further arguments of `plot`.
 
@@ -104,9 +148,9 @@ class ExpertUsageDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no mixture of experts.
+            If it is not a mixture of experts.
         ValueError
-            If X has other columns than in ``fit``, or `quantiles` are no two in order.
+            If X has other columns than in ``fit``, or `quantiles` are not two in order.
         """
         checked(estimator)
         if len(quantiles) != 2 or not 0 <= quantiles[0] <= quantiles[1] <= 1:
@@ -115,13 +159,15 @@ class ExpertUsageDisplay:
         display = cls(proba, expert_names=list(estimator.named_experts_), quantiles=quantiles)
         return display.plot(ax, **options)
 
-    def plot(self, ax=None, *, bar_kw=None, line_kw=None):
+    def plot(
+        self, ax: Axes | None = None, *, bar_kw: Style | None = None, line_kw: Style | None = None
+    ) -> Self:
         """Plot shares, spreads and entropies.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
         bar_kw : dict, default=None
             Further arguments of ``Axes.barh``.
         line_kw : dict, default=None
@@ -132,22 +178,24 @@ class ExpertUsageDisplay:
         ExpertUsageDisplay
             Itself.
         """
-        self._measure()
+        self._compute()
         places = np.arange(len(self.share_))
         self.ax_ = ax = axes_for(ax, figsize=(7.0, 1.6 + 0.4 * len(places)))
-        self.figure_ = ax.figure
+        self.figure_ = figure_of(ax)
         style = {"color": PALETTE[4], "label": "share", "height": 0.7}
-        self.bars_ = ax.barh(places, self.share_, **(style | (bar_kw or {})))
+        self.bars_ = ax.barh(places, self.share_, **styled(style, bar_kw))
         low, high = (f"{100 * q:g}" for q in self.quantiles)
         style = {"color": "black", "linewidth": 1.5, "label": f"{low} % to {high} % of rows"}
-        self.lines_ = ax.hlines(places, *self.spread_.T, **(style | (line_kw or {})))
+        self.lines_ = ax.hlines(
+            places, self.spread_[:, 0], self.spread_[:, 1], **styled(style, line_kw)
+        )
         (self.points_,) = ax.plot(
             self.top_share_, places, "D", color=PALETTE[5], label="rows it is first in", zorder=3
         )
-        self._name_things()
+        self._add_labels()
         return self
 
-    def _measure(self):
+    def _compute(self) -> None:
         proba = np.asarray(self.proba, dtype=float)
         count = proba.shape[1]
         self.share_ = proba.mean(axis=0)
@@ -156,7 +204,7 @@ class ExpertUsageDisplay:
         self.entropy_ = float(-xlogy(proba, proba).sum(axis=1).mean())
         self.share_entropy_ = float(-xlogy(self.share_, self.share_).sum())
 
-    def _name_things(self):
+    def _add_labels(self) -> None:
         ax = self.ax_
         ax.set_yticks(np.arange(len(self.share_)), self.expert_names)
         ax.invert_yaxis()

@@ -1,7 +1,9 @@
-"""Scorers for model selection: what ``scoring`` of a search takes."""
+"""Scorers for model selection, to be passed as ``scoring`` to a search."""
 
 import inspect
+from typing import Any
 
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
@@ -10,24 +12,28 @@ from ._scores import crps, log_score, weighted_mean
 
 
 class _DistributionScorer(BaseEstimator):
-    """``scorer(estimator, X, y)``, greater is better: what ``scoring`` of a search takes.
+    """A scorer ``scorer(estimator, X, y)``; greater is better.
 
-    It is an estimator so that ``set_score_request`` and ``clone`` know it.
+    It is an estimator so that it has ``set_score_request`` and can be cloned.
     """
 
     __metadata_request__score = {"estimator": UNUSED}
 
-    def __call__(self, estimator, X, y, sample_weight=None):
+    def __call__(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Score an estimator."""
         return self.score(estimator, X, y, sample_weight)
 
-    def score(self, estimator, X, y, sample_weight=None):
+    def score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Score an estimator.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; pipelines that end in one will do.
+            Fitted; or a pipeline that ends in one.
         X : array-like of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
@@ -39,33 +45,39 @@ class _DistributionScorer(BaseEstimator):
         estimator, X = _last_step(estimator, X)
         return self._score(estimator, X, y, sample_weight)
 
+    def _score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> float:
+        """Score the last step of a pipeline."""
+        raise NotImplementedError
+
 
 class LogScoreScorer(_DistributionScorer):
     """Mean log-density, or log-probability, of y: ``log_score_scorer(estimator, X, y)``.
 
-    What ``scoring`` of a search takes. Classifiers will do, by their ``score_samples``. With
-    metadata routing, ask a clone for weights.
+    It can be passed as ``scoring`` to a search. Classifiers are scored by their
+    ``score_samples``. With metadata routing, request weights by ``set_score_request`` of a clone.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; pipelines that end in one will do.
+        Fitted; or a pipeline that ends in one.
     X : array-like of shape (n, n_features)
         Rows to score it on.
     y : array-like of shape (n,) or (n, n_outputs)
-        What was observed there.
+        The observed values of these rows.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows.
 
     Returns
     -------
     float
-        Nats a row; greater is better.
+        Nats per row; greater is better.
 
     Raises
     ------
     TypeError
-        If the estimator says no distribution.
+        If the estimator predicts no distribution.
 
     Examples
     --------
@@ -79,7 +91,9 @@ class LogScoreScorer(_DistributionScorer):
     (3,)
     """
 
-    def _score(self, estimator, X, y, sample_weight):
+    def _score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> float:
         if hasattr(estimator, "predict_dist"):
             return log_score(y, estimator.predict_dist(X), sample_weight)
         method = getattr(estimator, "score_samples", None)
@@ -94,28 +108,29 @@ class LogScoreScorer(_DistributionScorer):
 class CrpsScorer(_DistributionScorer):
     """Negative mean CRPS of y: ``crps_scorer(estimator, X, y)``.
 
-    What ``scoring`` of a search takes. With metadata routing, ask a clone for weights.
+    It can be passed as ``scoring`` to a search. With metadata routing, request weights by
+    ``set_score_request`` of a clone.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; pipelines that end in one will do.
+        Fitted; or a pipeline that ends in one.
     X : array-like of shape (n, n_features)
         Rows to score it on.
     y : array-like of shape (n,) or (n, n_outputs)
-        What was observed there.
+        The observed values of these rows.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows.
 
     Returns
     -------
     float
-        In the units of y; greater is better, and none is above zero.
+        In the units of y; greater is better, zero is the largest possible value.
 
     Raises
     ------
     TypeError
-        If the estimator says no distribution.
+        If the estimator predicts no distribution.
 
     Examples
     --------
@@ -129,7 +144,9 @@ class CrpsScorer(_DistributionScorer):
     (3,)
     """
 
-    def _score(self, estimator, X, y, sample_weight):
+    def _score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> float:
         if not hasattr(estimator, "predict_dist"):
             raise TypeError(
                 "crps_scorer needs an estimator with `predict_dist(X)`, "
@@ -138,8 +155,8 @@ class CrpsScorer(_DistributionScorer):
         return -crps(y, estimator.predict_dist(X), sample_weight)
 
 
-def _last_step(estimator, X):
-    """The estimator at the end of pipelines, and what they hand it."""
+def _last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the estimator at the end of pipelines, and X as they transform it."""
     while isinstance(estimator, Pipeline):
         if len(estimator) > 1:
             X = estimator[:-1].transform(X)
@@ -147,5 +164,5 @@ def _last_step(estimator, X):
     return estimator, X
 
 
-log_score_scorer = LogScoreScorer()
-crps_scorer = CrpsScorer()
+log_score_scorer: LogScoreScorer = LogScoreScorer()
+crps_scorer: CrpsScorer = CrpsScorer()

@@ -1,42 +1,48 @@
-"""Scores of what was observed under what was predicted."""
+"""Scores of observed values under predictive distributions."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
 from skmoe.distributions import MixtureDistribution
 
 from ._crps import crps_of, rows_of
 
+#: Rows that the CRPS is computed for at once.
 _ROWS = 2048
 
 
-def log_score(y_true, dist, sample_weight=None):
-    """Mean log-density of what was observed; higher is better.
+def log_score(
+    y_true: ArrayLike, dist: MixtureDistribution, sample_weight: ArrayLike | None = None
+) -> float:
+    """Mean log-density of the observed values; higher is better.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, n_outputs)
-        What was observed.
+        The observed values.
     dist : MixtureDistribution
-        What ``predict_dist`` said of these rows.
+        The distribution that ``predict_dist`` returned for these rows.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows.
 
     Returns
     -------
     float
-        Nats a row, of the joint density of all outputs; it depends on the units of y.
+        Nats per row, of the joint density of all outputs; it depends on the units of y.
 
     Raises
     ------
     TypeError
-        If `dist` is no distribution.
+        If `dist` is not a distribution.
     ValueError
-        If shapes do not agree, or numbers are not finite.
+        If shapes differ, or numbers are not finite.
 
     See Also
     --------
-    crps : In the units of y, and kinder to outliers.
+    crps : A score in the units of y that depends less on outliers.
 
     Examples
     --------
@@ -54,21 +60,23 @@ def log_score(y_true, dist, sample_weight=None):
     return weighted_mean(dist.logpdf(y), sample_weight)
 
 
-def crps(y_true, dist, sample_weight=None):
+def crps(
+    y_true: ArrayLike, dist: MixtureDistribution, sample_weight: ArrayLike | None = None
+) -> float:
     r"""Mean continuous ranked probability score; lower is better.
 
     .. math:: \int (F(t) - [y \le t])^2 \, dt
 
-    In the units of y; for a distribution without spread it is the absolute error. Several
-    outputs are scored one by one, and averaged. Mixtures of Gaussians have a closed form [1]_,
-    others are integrated numerically, to a relative error of about 1e-5.
+    The score is in the units of y; for a distribution without spread it is the absolute error.
+    Several outputs are scored one by one, and averaged. Mixtures of Gaussians have a closed form
+    [1]_, others are integrated numerically, to a relative error of about 1e-5.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, n_outputs)
-        What was observed.
+        The observed values.
     dist : MixtureDistribution
-        What ``predict_dist`` said of these rows.
+        The distribution that ``predict_dist`` returned for these rows.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows.
 
@@ -80,9 +88,9 @@ def crps(y_true, dist, sample_weight=None):
     Raises
     ------
     TypeError
-        If `dist` is no distribution.
+        If `dist` is not a distribution.
     ValueError
-        If shapes do not agree, or numbers are not finite.
+        If shapes differ, or numbers are not finite.
 
     See Also
     --------
@@ -114,35 +122,40 @@ def crps(y_true, dist, sample_weight=None):
     return weighted_mean(score, sample_weight)
 
 
-def interval_coverage(y_true, intervals, coverage=0.9, sample_weight=None):
-    """Share of what was observed that lies inside its interval.
+def interval_coverage(
+    y_true: ArrayLike,
+    intervals: ArrayLike | MixtureDistribution,
+    coverage: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Share of the observed values that lie inside their interval.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, n_outputs)
-        What was observed.
+        The observed values.
     intervals : array-like of shape (n, 2) or (n, n_outputs, 2), or MixtureDistribution
-        Lower and upper ends, which count as inside; of a distribution, its equal-tailed
-        intervals.
+        Lower and upper ends, which count as inside; or a distribution, whose equal-tailed
+        intervals are taken.
     coverage : float, default=0.9
-        Which intervals a distribution is asked for. Not used where they are given.
+        Probability of the intervals of a distribution. Not used where intervals are given.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows.
 
     Returns
     -------
     float
-        Between 0 and 1; a mean over rows and outputs. Intervals of a model that is right
-        contain about the share that they promise.
+        Between 0 and 1; a mean over rows and outputs. For a calibrated model it is about the
+        probability of the intervals.
 
     Raises
     ------
     ValueError
-        If shapes do not agree, or y is not finite, or an end is NaN.
+        If shapes differ, or y is not finite, or an end is NaN.
 
     See Also
     --------
-    pit : Where in its distribution each row lies: all intervals at once.
+    pit : The position of each row in its distribution, which covers all intervals at once.
 
     Examples
     --------
@@ -165,20 +178,25 @@ def interval_coverage(y_true, intervals, coverage=0.9, sample_weight=None):
     return weighted_mean(inside.reshape(len(y), -1).mean(axis=1), sample_weight)
 
 
-def pit(y_true, dist, random_state=None):
-    """Probability integral transform: where in its distribution each y lies.
+def pit(
+    y_true: ArrayLike,
+    dist: MixtureDistribution,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+) -> NDArray[np.floating]:
+    """Probability integral transform: the distribution function at each y.
 
-    Uniform between 0 and 1 for a model that is right. A histogram that is a valley shows
-    distributions that are too narrow, a hill such that are too wide, a slope a bias.
+    It is uniform between 0 and 1 for a calibrated model. A U-shaped histogram shows that
+    distributions are too narrow, a hump that they are too wide, a slope that they are biased.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, n_outputs)
-        What was observed.
+        The observed values.
     dist : MixtureDistribution
-        What ``predict_dist`` said of these rows.
+        The distribution that ``predict_dist`` returned for these rows.
     random_state : int, RandomState, Generator or None, default=None
-        For laws of whole numbers, which are spread at random over the height of their step.
+        Seed for laws of whole numbers, whose values are drawn uniformly over the height of their
+        step.
 
     Returns
     -------
@@ -188,13 +206,13 @@ def pit(y_true, dist, random_state=None):
     Raises
     ------
     TypeError
-        If `dist` is no distribution.
+        If `dist` is not a distribution.
     ValueError
-        If shapes do not agree, or numbers are not finite.
+        If shapes differ, or numbers are not finite.
 
     See Also
     --------
-    interval_coverage : The share inside of one interval.
+    interval_coverage : The share inside one interval.
 
     Examples
     --------
@@ -216,7 +234,7 @@ def pit(y_true, dist, random_state=None):
     return below + rng.uniform(size=y.shape) * (dist.cdf(y) - below)
 
 
-def _checked_distribution(dist):
+def _checked_distribution(dist: Any) -> MixtureDistribution:
     if not isinstance(dist, MixtureDistribution):
         raise TypeError(
             "dist must be a distribution, as `predict_dist(X)` of a regressor returns it, "
@@ -225,11 +243,11 @@ def _checked_distribution(dist):
     return dist
 
 
-def _checked_y(y_true, dist):
+def _checked_y(y_true: ArrayLike, dist: MixtureDistribution) -> NDArray[np.float64]:
     return _finite(y_true, dist.shape)
 
 
-def _finite(y_true, shape):
+def _finite(y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     y = check_array(y_true, dtype=float, ensure_2d=False, input_name="y_true")
     if y.ndim and y.size == np.prod(shape) and len(y) == shape[0]:
         y = y.reshape(shape)  # one output may be written as a column
@@ -238,13 +256,14 @@ def _finite(y_true, shape):
     return y
 
 
-def weighted_mean(score, sample_weight):
+def weighted_mean(score: NDArray[np.floating], sample_weight: ArrayLike | None) -> float:
+    """Return the mean of scores (n,), weighted where there are weights."""
     if sample_weight is None:
         return float(np.mean(score))
     weights = check_array(sample_weight, dtype=float, ensure_2d=False, input_name="sample_weight")
     check_consistent_length(score, weights)
     if weights.ndim != 1 or (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be one number a row, none negative, not all zero")
-    # A row without weight may have an infinite score.
+    # A row without weight may have an infinite score, which must not count.
     counts = weights > 0
     return float(np.average(score[counts], weights=weights[counts]))

@@ -1,22 +1,31 @@
-"""The way out: a fitted model as an ONNX graph."""
+"""Conversion of a fitted model to an ONNX graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-#: Oldest operators that will do.
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+#: Oldest version of ONNX's operators that can be written.
 _OLDEST_OPSET = 15
 
-#: Operators of machine learning; those on trees are deprecated in later ones.
+#: Version of the operators of machine learning; later versions deprecate those on trees.
 _ML_OPSET = 3
 
 
-def to_onnx(model, X, *, target_opset=None, options=None):
+def to_onnx(
+    model: Any, X: Any, *, target_opset: int | None = None, options: dict[Any, Any] | None = None
+) -> ModelProto:
     """Convert a fitted mixture, or a pipeline that ends in one, to ONNX.
 
-    Predictions are computed in double precision, whatever X is; they are returned in
-    single precision where X is.
+    Predictions are computed in double precision for any X; they are returned in single
+    precision where X is in single precision.
 
     Parameters
     ----------
@@ -25,7 +34,7 @@ def to_onnx(model, X, *, target_opset=None, options=None):
         :class:`~skmoe.MixtureOfExpertsClassifier`, gate of :mod:`skmoe.gates`, or
         ``Pipeline`` that ends in one of them.
     X : array-like or data frame of shape (n, n_features)
-        Rows like those the graph will be asked about; only their types and their
+        Rows like those that the graph will be evaluated on; only their types and their
         number of columns count. An array is one input, ``X``; each column of a data
         frame is an input (n, 1) with its name.
     target_opset : int, optional
@@ -44,10 +53,10 @@ def to_onnx(model, X, *, target_opset=None, options=None):
     Raises
     ------
     ImportError
-        If skl2onnx is not installed; says how to get it.
+        If skl2onnx is not installed. The message says how to install it.
     ValueError
-        If a part cannot be converted; names it. If X is sparse, or `target_opset`
-        too old.
+        If a part cannot be converted, which the message names; if X is sparse, or
+        `target_opset` is too old.
     NotFittedError
         If the model is not fitted.
 
@@ -78,7 +87,7 @@ def to_onnx(model, X, *, target_opset=None, options=None):
     )
 
 
-def _skl2onnx():
+def _skl2onnx() -> Any:
     try:
         import skl2onnx
     except ImportError as error:
@@ -88,14 +97,14 @@ def _skl2onnx():
     return skl2onnx
 
 
-def _first_row(X):
+def _first_row(X: Any) -> Any:
     if sparse.issparse(X):
         raise ValueError("X must be dense to be exported to ONNX, which has no sparse inputs")
     return X[:1] if hasattr(X, "shape") else np.asarray(X)[:1]
 
 
-def _opsets(target_opset):
-    """Versions of the operators, by domain."""
+def _opsets(target_opset: int | None) -> dict[str, int]:
+    """Return the versions of the operators, by domain."""
     from skl2onnx import __max_supported_opset__
 
     newest = __max_supported_opset__ if target_opset is None else target_opset
@@ -107,10 +116,10 @@ def _opsets(target_opset):
     return {"": newest, "ai.onnx.ml": _ML_OPSET}
 
 
-def _options(model, options):
-    """Options by the model that has them; those with a name alone are the whole model's.
+def _options(model: Any, options: dict[Any, Any] | None) -> dict[Any, Any] | None:
+    """Return options by the model that they belong to; those with names are the whole model's.
 
-    A classifier's probabilities are one tensor, unless the options say otherwise.
+    A classifier's probabilities are one tensor, unless the options set ``zipmap``.
     """
     options = dict(options or {})
     own = {"zipmap": False} if is_classifier(model) else {}

@@ -1,10 +1,12 @@
-"""What of scikit-learn is written in our own way, wherever it stands within a mixture."""
+"""Estimators of scikit-learn that are written by converters of this package."""
+
+from typing import Any
 
 from sklearn import ensemble, tree
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from . import _dummies, _ensembles
-from ._shapes import shape_of_answer
+from ._shapes import set_output_types
 
 _FORESTS = (
     tree.DecisionTreeClassifier,
@@ -31,9 +33,9 @@ _OWN = {
 }
 
 
-def converters():
-    """Arguments of ``convert_sklearn``: converters of parts, for one conversion only."""
+def converters() -> dict[str, dict[Any, Any]]:
+    """Return arguments of ``convert_sklearn``: converters of parts, for one conversion only."""
     return {
         "custom_conversion_functions": dict(_OWN),
-        "custom_shape_calculators": dict.fromkeys(_OWN, shape_of_answer),
+        "custom_shape_calculators": dict.fromkeys(_OWN, set_output_types),
     }
