@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import skmoe._search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -172,7 +171,7 @@ def trainings(monkeypatch):
         seen.append((training, state))
         return accelerate(state, training, top_k, tol)
 
-    monkeypatch.setattr(skmoe._search, "accelerate", spy)
+    monkeypatch.setattr("skmoe.em._search.accelerate", spy)
     return seen
 
 

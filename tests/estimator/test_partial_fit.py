@@ -113,9 +113,7 @@ def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
 @EVERY_TASK
 @pytest.mark.parametrize("looks", [(4, 8, 16, 32, 64), (4, 8)])
 def test_a_change_of_regime_is_followed(task, looks, monkeypatch):
-    monkeypatch.setattr(
-        "skmoe._estimator.partial_fit.SECOND_LOOKS", looks
-    )  # without rows kept, too
+    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", looks)  # without rows kept, too
     model = streamed(make(task), *table(task, 40 * BATCH, seed=0))
     n = 20 * BATCH
     X, y = table(task, n + 5000, seed=100)
@@ -198,7 +196,7 @@ def test_what_it_goes_on_from_is_plain(task):
 
 
 def test_rows_are_kept_only_while_the_model_may_be_fitted_to_them(monkeypatch):
-    monkeypatch.setattr("skmoe._estimator.partial_fit.SECOND_LOOKS", (2, 4))
+    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", (2, 4))
     X, y = table("labels", 6 * BATCH, seed=0)
     model = streamed(make("labels"), X[: 4 * BATCH], y[: 4 * BATCH])
     assert model._known().recent is not None

@@ -21,7 +21,7 @@ from tests.benchmarks._accuracy_methods import predict_distribution
 from tests.benchmarks._accuracy_scores import Predictive, score_distribution, score_probabilities
 from tests.benchmarks._accuracy_sharpened import Sharpened
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from skmoe.responses import (
     LogLinear,
     MultivariateGaussian,
     StudentT,
-    in_units,
     row_parameters,
+    standardised,
 )
 
 LAWS = {
@@ -314,7 +314,7 @@ def test_parameters_are_counted(rng):
 def test_features_end_at_three_standard_deviations(rng):
     X, y = table("gaussian", rng)
     model = regressor(LAWS["gaussian"]).fit(X, y)
-    features = in_units(np.array([[0.0, 1e9], [0.0, -1e9]]), model.dispersion_units_)
+    features = standardised(np.array([[0.0, 1e9], [0.0, -1e9]]), model.dispersion_units_)
     assert_array_equal(features[:, 1], [3, -3])
     far = model.predict_dist(np.array([[0.0, 1e3], [0.0, 1e6]])).parameters
     assert_allclose(far[0], far[1])

@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-import skmoe._fitting
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.stats import norm, ortho_group
@@ -696,7 +695,7 @@ def test_the_objective_is_stated_with_the_penalties_of_all_nodes():
 
 @pytest.mark.parametrize("top_k", [None, 1])
 def test_a_mixture_with_one_node_is_the_flat_mixture(top_k, monkeypatch):
-    monkeypatch.setattr(skmoe._fitting, "can_fold", lambda *parts: False)
+    monkeypatch.setattr("skmoe._fit.fitting.can_sum", lambda *parts: False)
     X, y = make_moe_regression(500, 3, n_experts=3, random_state=1)
     flat = MixtureOfExpertsRegressor(n_experts=3, top_k=top_k, random_state=0)
     tree = clone(flat).set_params(gate=HierarchicalGate((3,))).fit(X, y)

@@ -6,7 +6,6 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-import skmoe._design
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import logsumexp, softmax
@@ -53,7 +52,7 @@ def table(rng):
 @pytest.fixture
 def only_sparse(monkeypatch):
     """Keep small sparse tables sparse."""
-    monkeypatch.setattr(skmoe._design, "_DENSE_ENTRIES", 0)
+    monkeypatch.setattr("skmoe._data.design._DENSE_ENTRIES", 0)
 
 
 # The oracle: the model written out from public attributes ------------------------------------

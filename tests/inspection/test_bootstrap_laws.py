@@ -11,7 +11,7 @@ from skmoe.gates import ConstantGate
 from skmoe.inspection import bootstrap, likelihood_ratio_test, summary
 from skmoe.inspection._bootstrap import simulate
 from skmoe.responses import Gamma, Laplace, StudentT
-from tests.test_summary_glm import draw, laws, mixture
+from tests.inspection.test_summary_glm import draw, laws, mixture
 
 pytestmark = pytest.mark.filterwarnings("ignore:EM did not converge")
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import skmoe._fitting
 from scipy.optimize import minimize
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
@@ -184,7 +183,7 @@ def test_the_fold_over_blocks_is_the_general_training(monkeypatch, top_k, expert
     )
     folded = model.fit(X, y, weights)
     bound, prediction = folded.lower_bound_, folded.predict(X)
-    monkeypatch.setattr(skmoe._fitting, "can_fold", lambda *parts: False)
+    monkeypatch.setattr("skmoe._fit.fitting.can_sum", lambda *parts: False)
     general = model.fit(X, y, weights)
     np.testing.assert_allclose(bound, general.lower_bound_, atol=1e-7)
     np.testing.assert_allclose(prediction, general.predict(X), atol=1e-3)

@@ -33,7 +33,7 @@ from skmoe._cli._regression import RegressionTask
 from skmoe._cli._report import _leaning_cell, score_cells
 from skmoe._cli._table import read_table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BROWSER = next(
     filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
 )

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.inspection import _bootstrap, bootstrap, likelihood_ratio_test
 from skmoe.inspection._linear import read_parameters
-from tests.test_bootstrap import draw, mixture
+from tests.inspection.test_bootstrap import draw, mixture
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from skmoe.metrics import (
     pit,
 )
 from skmoe.responses import Gaussian, MultivariateGaussian
-from tests.test_distributions import (
+from tests.distributions.test_mixture import (
     Counts,
     HeavyTails,
     Pointed,

@@ -16,7 +16,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe.datasets import make_moe_regression
 from skmoe.experts._wrapped import _bank as _wrapped
 from skmoe.experts._wrapped._workers import _LOSSES, ClusterEntries, Pool
-from tests.test_dask import client  # noqa: F401 - a fixture
+from tests.data.test_dask import client  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

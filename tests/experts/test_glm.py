@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import skmoe._fitting
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, sparse, special, stats
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -17,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skmoe import MixtureOfExpertsRegressor
 from skmoe._data.design import View
 from skmoe._data.target import Target
+from skmoe._fit import fitting
 from skmoe.experts import is_batched
 from skmoe.experts._glm._bank import GlmBank
 from skmoe.gates import ConstantGate, SoftmaxGate
@@ -421,13 +421,13 @@ def test_the_law_decides_who_is_solved_in_a_batch(law):
 @pytest.mark.filterwarnings("ignore:EM did not converge")
 def test_experts_of_another_loss_are_fitted_one_by_one(law, rng, monkeypatch):
     X, y = two_regimes(law, rng, 60)
-    original, made = skmoe._fitting.WrappedBank, []
+    original, made = fitting.WrappedBank, []
 
     def one_by_one(*args):
         made.append(args)
         return original(*args)
 
-    monkeypatch.setattr(skmoe._fitting, "WrappedBank", one_by_one)
+    monkeypatch.setattr("skmoe._fit.fitting.WrappedBank", one_by_one)
     for response, expert in ((law, PLAIN[law](alpha=0)), ("student_t", Ridge())):
         regressor(response, experts=expert, max_iter=2).fit(X, y)
         assert not made

@@ -5,8 +5,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-import skmoe._block_fitting
-import skmoe._chunks
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.linalg import block_diag
@@ -63,9 +61,9 @@ class Anew:
 @pytest.fixture
 def few_rows_first(monkeypatch):
     """Starts are tried on a thousand rows, and rows are read five hundred at a time."""
-    monkeypatch.setattr(skmoe._block_fitting, "SOME_ROWS", 1000)
-    monkeypatch.setattr(skmoe._large, "SOME_ROWS", 1000)
-    monkeypatch.setattr(skmoe._chunks, "CHUNK_ROWS", 500)
+    monkeypatch.setattr("skmoe._fit.out_of_core.SOME_ROWS", 1000)
+    monkeypatch.setattr("skmoe._estimator.out_of_core.SOME_ROWS", 1000)
+    monkeypatch.setattr("skmoe._data.chunks.CHUNK_ROWS", 500)
 
 
 def table(n_targets=1, n=5000):
@@ -293,7 +291,7 @@ def test_every_kind_in_blocks_is_what_it_is_in_memory(kind, few_rows_first, rng,
     model.fit(Blocks(X, y))
     assert np.diff(model.lower_bounds_).min(initial=0) > -1e-12
     # The same optimum, by EM on matrices with a row per row.
-    monkeypatch.setattr(skmoe._fitting, "can_fold", lambda *parts: False)
+    monkeypatch.setattr("skmoe._fit.fitting.can_sum", lambda *parts: False)
     known = np.isin(y, getattr(model, "classes_", y))
     init = np.full((len(y), 3), 1 / 3)
     init[known] = model.responsibilities(X[known], y[known])
@@ -328,7 +326,7 @@ def test_columns_that_do_not_vary_at_first(few_rows_first):
 
 
 def test_more_columns_than_can_be_solved_for_are_refused(monkeypatch):
-    monkeypatch.setattr(skmoe._block_fitting, "_LARGEST_SYSTEM", 11)
+    monkeypatch.setattr("skmoe._fit.out_of_core._LARGEST_SYSTEM", 11)
     with pytest.raises(ValueError, match="fewer columns, or n_experts must be smaller: 12"):
         regressor().fit(Blocks(*table()))
 

@@ -4,9 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import skmoe._design
-import skmoe._fitting
-import skmoe._training
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -41,14 +38,14 @@ MIXTURES = {
 @pytest.fixture
 def only_sparse(monkeypatch):
     """Keep small sparse tables sparse, and cut them into several blocks."""
-    monkeypatch.setattr(skmoe._design, "_DENSE_ENTRIES", 0)
+    monkeypatch.setattr("skmoe._data.design._DENSE_ENTRIES", 0)
     monkeypatch.setattr(_sparse, "_BLOCK_ENTRIES", 300)
 
 
 @pytest.fixture
 def no_grams(monkeypatch, only_sparse):
     """Treat few columns as too many for their products."""
-    monkeypatch.setattr(skmoe._design, "_GRAM_COLUMNS", 0)
+    monkeypatch.setattr("skmoe._data.design._GRAM_COLUMNS", 0)
 
 
 @pytest.fixture
@@ -234,13 +231,13 @@ def test_too_many_parameters_are_not_accelerated(table, monkeypatch):
     X, y, left = table
     y = target("logistic", y)
     # What is folded never has so many.
-    monkeypatch.setattr(skmoe._fitting, "can_fold", lambda *parts: False)
+    monkeypatch.setattr("skmoe._fit.fitting.can_sum", lambda *parts: False)
     plain = mixture("logistic", left, accelerate=False, max_iter=30).fit(X, y)
     faster = mixture("logistic", left, max_iter=30).fit(X, y)
-    monkeypatch.setattr(skmoe._training, "MOST_PACKED", 2 * (3 + 1) * 7 - 1)
+    monkeypatch.setattr("skmoe.em._row_trainer.MOST_PACKED", 2 * (3 + 1) * 7 - 1)
     found = mixture("logistic", left, max_iter=30).fit(X, y)
     assert_array_equal(found.lower_bounds_, plain.lower_bounds_)
-    monkeypatch.setattr(skmoe._training, "MOST_PACKED", 2 * (3 + 1) * 7)
+    monkeypatch.setattr("skmoe.em._row_trainer.MOST_PACKED", 2 * (3 + 1) * 7)
     found = mixture("logistic", left, max_iter=30).fit(X, y)
     assert_array_equal(found.lower_bounds_, faster.lower_bounds_)
     assert len(faster.lower_bounds_) < 30 or faster.lower_bound_ > plain.lower_bound_

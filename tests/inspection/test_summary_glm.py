@@ -18,8 +18,8 @@ from skmoe.inspection._likelihood import build_likelihood
 from skmoe.inspection._loglinear import GammaExpert, PoissonExpert
 from skmoe.responses import Gamma, Poisson, StudentT
 from tests.golden.make_refit import COUNTS, counts, golden
+from tests.inspection.test_summary import agree
 from tests.oracles.inference import Amounts, Counts, covariance, row_scores
-from tests.test_summary import agree
 
 pytestmark = pytest.mark.filterwarnings("ignore:EM did not converge")
 
