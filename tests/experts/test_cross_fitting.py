@@ -30,7 +30,7 @@ from skmoe._data.target import Labels
 from skmoe._data.weighted_fit import fit_weighted, is_rigid
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.experts._wrapped._cross_fitting import FitTask
-from skmoe.experts._wrapped._schedule import pace_of
+from skmoe.experts._wrapped._schedule import schedule_of
 from skmoe.responses import Gaussian
 
 ML = Gaussian(prior=0, floor=1e-6)
@@ -232,11 +232,11 @@ def test_a_class_whose_rows_lose_all_weight(classifier, rng):
     y = np.repeat(["a", "b", "rare"], 20)
     classes, codes = np.unique(y, return_inverse=True)
     target = Labels(y, codes, classes)
-    lesson = FitTask("one", classifier, X, target, 0.5, {})
-    pace = pace_of(classifier)
-    before = lesson.taught(np.ones(60), pace=pace)
+    task = FitTask("one", classifier, X, target, 0.5, {})
+    schedule = schedule_of(classifier)
+    before = task.fit(np.ones(60), schedule=schedule)
     weights = np.where(y == "rare", 1e-20, 1.0)
-    after = lesson.taught(weights, pace=pace, previous=before, stage=2)
+    after = task.fit(weights, schedule=schedule, previous=before, stage=2)
     resumed = fit_weighted(classifier, X, y, weights, previous=before)
     assert list(after.classes_) == list(resumed.classes_) == ["a", "b"]
 
