@@ -18,9 +18,10 @@ from tests._hostile import TRAITS, draw
 
 SECONDS = 30.0
 
-#: Five turns of every trait; more of them in the slow sweep, and all variants.
-N_TABLES = 5 * len(TRAITS)
-N_SLOW = 3 * len(TRAITS)
+#: Two turns of every trait, with one variant each. In the slow sweep a further turn meets every
+#: variant, so that every pair of a trait and a variant is tried.
+N_TABLES = 2 * len(TRAITS)
+N_SLOW = len(TRAITS)
 
 #: Variants whose experts are scikit-learn's own, which may refuse what a batch takes.
 WRAPPED = {
@@ -186,24 +187,24 @@ def test_more_hostile_tables(number, variant):
 
 
 def test_the_generator_is_hostile_and_not_hopeless():
-    tables = [draw(number) for number in range(N_TABLES)]
-    assert len(tables) >= 200
+    tables = [draw(number) for number in range(N_TABLES + N_SLOW)]
+    assert len(tables) >= 100
     assert {trait for table in tables for trait in table.traits} == set(TRAITS)
     assert np.mean([table.refusable for table in tables]) < 0.5
     np.testing.assert_array_equal(draw(13).numbers, tables[13].numbers)
 
 
 @pytest.mark.parametrize("Estimator", [Regressor, Classifier])
-@pytest.mark.parametrize("scale", [1e3, 1e12, 1e60, 1e200])
 @pytest.mark.parametrize("variant", ["default", "hard", "constant", "combined"])
-def test_rows_far_from_the_training_rows_get_finite_answers(variant, scale, Estimator, rng):
+def test_rows_far_from_the_training_rows_get_finite_answers(variant, Estimator, rng):
     X = rng.standard_normal((40, 2))
     y = np.where(X[:, 0] > 0, 1.0, -2.0) * X[:, 1]
     y = y if Estimator is Regressor else (y > 0).astype(int)
     with warnings.catch_warnings():
         expect_only_known_warnings()
         model = build(Estimator, variant).fit(X, y)
-        check_answers(answers(model, scale * X, y))
+        for scale in [1e3, 1e12, 1e60, 1e200]:
+            check_answers(answers(model, scale * X, y))
 
 
 def test_single_precision_has_no_room_for_large_answers(rng):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def regressor(**params):
-    return MixtureOfExpertsRegressor(**{"n_experts": 3, "random_state": 0} | params)
+    return MixtureOfExpertsRegressor(**{"n_experts": 3, "n_init": 2, "random_state": 0} | params)
 
 
 @pytest.fixture(params=[1, 2])
@@ -36,11 +36,12 @@ def table(request):
     return X, y[:, 0] if request.param == 1 else y
 
 
+@pytest.mark.parametrize("n_splits", [10, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["diabetes", "linnerud"])
-def test_intervals_of_small_tables_cover_what_they_say(name):
+def test_intervals_of_small_tables_cover_what_they_say(name, n_splits):
     X, y, splits = read(name)
     found = []
-    for train, test in splits[:50]:
+    for train, test in splits[:n_splits]:
         model = MixtureOfExpertsRegressor(random_state=0).fit(X[train], y[train])
         found.append(scores(model, X[test], y[test], y.std(axis=0))["coverage"])
     assert ALLOWED[0] <= np.mean(found) <= ALLOWED[1]

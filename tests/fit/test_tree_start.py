@@ -39,7 +39,9 @@ def test_a_trunk_forks_into_the_next(branching):
         assert_array_equal(mine, given)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_it_is_worth_more_than_most_where_y_is_smooth(seed):
     X, y = make_robot_arm(3000, random_state=seed)
     gate = HierarchicalGate((2, 2, 2))

@@ -34,7 +34,7 @@ def cross(rng):
 
 
 def regressor(**params):
-    return MixtureOfExpertsRegressor(**{"n_experts": 3, "random_state": 0, **params})
+    return MixtureOfExpertsRegressor(**{"n_experts": 3, "n_init": 2, "random_state": 0, **params})
 
 
 # The balance prior -------------------------------------------------------------------------

@@ -588,10 +588,12 @@ def random_problem(number):
 
 
 @may_not_converge
-@pytest.mark.parametrize("top_k", [None, 2, 1])
-def test_the_objective_never_falls(top_k):
+@pytest.mark.parametrize(
+    ("top_k", "numbers"), [(None, range(12)), (2, range(12, 24)), (1, range(24, 36))]
+)
+def test_the_objective_never_falls(top_k, numbers):
     worst = np.inf
-    for number in range(36):
+    for number in numbers:
         model, X, y, weights = random_problem(number)
         model.set_params(top_k=top_k).fit(X, y, sample_weight=weights)
         changes = np.diff(model.lower_bounds_)

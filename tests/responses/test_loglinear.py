@@ -41,7 +41,7 @@ CUT_SHORT = pytest.mark.filterwarnings("ignore:EM did not converge")
 
 def regressor(response, **params):
     return MixtureOfExpertsRegressor(
-        response=response, **{"n_experts": 2, "random_state": 0} | params
+        response=response, **{"n_experts": 2, "n_init": 2, "random_state": 0} | params
     )
 
 
@@ -183,11 +183,11 @@ def test_the_objective_never_falls(name, shared, accelerate, rng):
 
 @EVERY_LAW
 def test_what_was_drawn_is_recovered(name, rng):
-    X, y = table(name, rng, n=20_000)
+    X, y = table(name, rng, n=8000)
     model = regressor(LAWS[name]).fit(X, y)
     first = model.apply([[2.0, 0.0]])[0]
-    assert_allclose(model.dispersion_[[first, 1 - first]], [0.3, 0.2], rtol=0.05)
-    assert_allclose(model.dispersion_coef_, [[0, 0.6], [0, 0.6]], atol=0.03)
+    assert_allclose(model.dispersion_[[first, 1 - first]], [0.3, 0.2], rtol=0.08)
+    assert_allclose(model.dispersion_coef_, [[0, 0.6], [0, 0.6]], atol=0.045)
 
 
 @EVERY_LAW
@@ -218,12 +218,12 @@ def test_intervals_hold_y_where_errors_are_small_and_where_they_are_large(rng):
 @CUT_SHORT
 @pytest.mark.parametrize(
     "expert",
-    [DecisionTreeRegressor(max_depth=3), HistGradientBoostingRegressor(max_iter=20)],
+    [DecisionTreeRegressor(max_depth=3), HistGradientBoostingRegressor(max_iter=5)],
     ids=lambda expert: type(expert).__name__,
 )
 def test_any_expert_may_have_them(expert, rng):
-    X, y = table("gaussian", rng, n=1000)
-    model = regressor(LAWS["gaussian"], experts=expert, max_iter=10).fit(X, y)
+    X, y = table("gaussian", rng, n=600)
+    model = regressor(LAWS["gaussian"], experts=expert, n_init=1, max_iter=5).fit(X, y)
     assert (model.dispersion_coef_[:, 1] > 0.1).all()
     assert np.isfinite(model.predict_interval(X)).all()
 
@@ -292,10 +292,11 @@ def test_groups_and_hard_mixtures_and_averages_have_them(rng):
 
 @CUT_SHORT
 def test_a_mixture_may_be_an_expert(rng):
-    X, y = table("gaussian", rng, n=500)
+    X, y = table("gaussian", rng, n=300)
+    few = {"n_init": 1, "cv": None}
     for inner, outer in product(["constant", "linear"], repeat=2):
-        expert = regressor(Gaussian(dispersion=inner), max_iter=10)
-        model = regressor(Gaussian(dispersion=outer), max_iter=5, experts=expert, cv=None)
+        expert = regressor(Gaussian(dispersion=inner), max_iter=5, **few)
+        model = regressor(Gaussian(dispersion=outer), max_iter=3, experts=expert, **few)
         model.fit(X, y)
         assert_allclose(model.predict_dist(X).logpdf(y), model.score_samples(X, y), atol=1e-9)
 
