@@ -32,11 +32,15 @@ def table(rng):
 
 
 def regressor(experts=None, **params):
-    return MixtureOfExpertsRegressor(experts, **{"n_experts": 3, "random_state": 0, **params})
+    return MixtureOfExpertsRegressor(
+        experts, **{"n_experts": 3, "n_init": 2, "random_state": 0, **params}
+    )
 
 
 def classifier(experts=None, **params):
-    return MixtureOfExpertsClassifier(experts, **{"n_experts": 3, "random_state": 0, **params})
+    return MixtureOfExpertsClassifier(
+        experts, **{"n_experts": 3, "n_init": 2, "random_state": 0, **params}
+    )
 
 
 # One expert is the plain estimator ---------------------------------------------------------

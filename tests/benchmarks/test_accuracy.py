@@ -135,6 +135,7 @@ def test_a_remembered_fit_is_charged_again(monkeypatch):
     assert clock == [20.0]
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_on_embedded_tables():
     command = [sys.executable, "-m", "tests.benchmarks.accuracy", "--quick", "--tables"]
     done = subprocess.run(

@@ -247,8 +247,9 @@ def test_too_many_parameters_are_not_accelerated(table, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")
-@pytest.mark.parametrize("gate", [SoftmaxGate(), GaussianGate("diag")], ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("gate", "dtype"), [(SoftmaxGate(), np.float32), (GaussianGate("diag"), np.float64)], ids=repr
+)
 def test_no_array_as_large_as_the_entries_is_made(dtype, gate, rng, monkeypatch):
     monkeypatch.setattr(_sparse, "_BLOCK_ENTRIES", 2**14)
     X, y, _ = text(rng, 4000, 3000, dtype, n_words=400)

@@ -163,7 +163,7 @@ def test_real_estimators_fit_under_routing(task, rng):
     weights = rng.uniform(0.5, 2, size=N)
     last = Ridge() if Estimator is MixtureOfExpertsRegressor else LogisticRegression()
     for experts in [None, last, make_pipeline(StandardScaler(), last), [("a", last), ("b", last)]]:
-        model = Estimator(experts, n_experts=2, random_state=0, max_iter=10)
+        model = Estimator(experts, n_experts=2, n_init=1, random_state=0, max_iter=10)
         expected = model.fit(X, y, sample_weight=weights).predict(X)
         with config_context(enable_metadata_routing=True):
             assert_array_equal(model.fit(X, y, sample_weight=weights).predict(X), expected)
@@ -203,7 +203,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(task, experts):
         experts = [("a", Ridge()), ("b", LinearRegression())]
         if Estimator is MixtureOfExpertsClassifier:
             experts = [("a", LogisticRegression()), ("b", LogisticRegression(C=0.1))]
-    params = {"n_experts": 2, "random_state": 0, "tol": 1e-8, "max_iter": 500}
+    params = {"n_experts": 2, "n_init": 2, "random_state": 0, "tol": 1e-8, "max_iter": 500}
     model = Estimator(experts, warm_start=True, **params).fit(X, y)
     assert model.starts_[0]["kind"] != "warm"
     reached, prediction = model.lower_bound_, model.predict(X)

@@ -37,7 +37,7 @@ PLAIN_MIXTURE = {"gate": ConstantGate(prior=0), "tol": 1e-10, "max_iter": 3000, 
 
 def regressor(law, **params):
     return MixtureOfExpertsRegressor(
-        **{"n_experts": 2, "response": law, "random_state": 0, **params}
+        **{"n_experts": 2, "n_init": 2, "response": law, "random_state": 0, **params}
     )
 
 
@@ -316,11 +316,11 @@ def random_problem(law, seed):
 
 @LAW_NAMES
 @pytest.mark.parametrize("accelerate", [False, True])
-@pytest.mark.parametrize("top_k", [None, 1])
+@pytest.mark.parametrize(("top_k", "seeds"), [(None, range(6)), (1, range(6, 12))])
 @pytest.mark.filterwarnings("ignore:EM did not converge")
-def test_the_objective_never_falls(law, accelerate, top_k):
+def test_the_objective_never_falls(law, accelerate, top_k, seeds):
     worst = np.inf
-    for seed in range(12):
+    for seed in seeds:
         X, y, weights, init = random_problem(law, seed)
         model = regressor(law, n_experts=init.shape[1], init=init, accelerate=accelerate)
         model.set_params(tol=1e-7, max_iter=100, top_k=top_k).fit(X, y, sample_weight=weights)
@@ -448,7 +448,7 @@ def test_starts_tell_rows_apart_by_something_like_logarithms(rng):
     repeated = Target.of(np.repeat(y, weights), np.ones(weights.sum()), False)
     assert_allclose(repeated.scores, np.repeat(scores, weights, axis=0), rtol=1e-12)
     assert_allclose(Target.of(y * 1e6, weights.astype(float), False).scores, scores, rtol=1e-9)
-    assert_allclose(weights @ target.stand_in(weights).values, 0, atol=1e-9)
+    assert_allclose(weights @ target.surrogate(weights).values, 0, atol=1e-9)
 
 
 @LAW_NAMES
@@ -463,7 +463,7 @@ def test_other_experts_beat_one_regression_on_two_regimes(law, kind, rng):
         # Falls below zero, where the gamma law has no use for it at all.
         "linear": Ridge() if law == "poisson" else None,
     }[kind]
-    model = regressor(law, experts=expert, max_iter=10).fit(X, y)
+    model = regressor(law, experts=expert, n_init=1, max_iter=10).fit(X, y)
     one = regressor(law, n_experts=1).fit(X, y)
     assert np.isfinite(model.predict(X)).all()
     new, target = two_regimes(law, np.random.default_rng(7), 300)

@@ -96,7 +96,8 @@ def only_grown(monkeypatch):
 
 @pytest.mark.parametrize("branching", [(3, 2), (2, (3, 2)), (1, (1, (2, 2)))])
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_any_tree_of_either_task(branching, task, rng):
+def test_any_tree_of_either_task(branching, task, monkeypatch, rng):
+    only_grown(monkeypatch)
     X = rng.normal(size=(300, 3))
     y = 2 * np.sin(3 * X[:, 0]) + X[:, 1] ** 2 + 0.1 * rng.normal(size=300)
     kind = MixtureOfExpertsRegressor

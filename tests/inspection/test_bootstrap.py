@@ -39,7 +39,7 @@ def fitted(rng):
     return mixture(init).fit(X, y), X, y
 
 
-@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
+@pytest.mark.parametrize("kind", ["ordinary", pytest.param("parametric", marks=pytest.mark.slow)])
 def test_standard_errors_are_those_of_the_information(kind):
     X, y, init = draw(np.random.default_rng(0), 800)
     model = mixture(init).fit(X, y)

@@ -26,8 +26,15 @@ def one(law, X, y, **params):
 # Standard errors ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
-@laws
+@pytest.mark.parametrize(
+    ("law", "kind"),
+    [
+        ("poisson", "parametric"),
+        ("gamma", "ordinary"),
+        pytest.param("poisson", "ordinary", marks=pytest.mark.slow),
+        pytest.param("gamma", "parametric", marks=pytest.mark.slow),
+    ],
+)
 def test_standard_errors_are_those_of_the_information(law, kind):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((800, 1))
@@ -43,7 +50,7 @@ def test_standard_errors_are_those_of_the_information(law, kind):
     assert_allclose([table.low, table.high], [other.low, other.high], atol=other.std_err.max())
 
 
-@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
+@pytest.mark.parametrize("kind", ["parametric", pytest.param("ordinary", marks=pytest.mark.slow)])
 def test_student_errors_are_those_of_theory(kind):
     """Information of a location is (df + 1) / (df + 3), that of log sigma 2 df / (df + 3)."""
     rng = np.random.default_rng(1)
@@ -58,6 +65,7 @@ def test_student_errors_are_those_of_theory(kind):
     assert_allclose(table.std_err, expected, rtol=0.25)
 
 
+@pytest.mark.slow
 def test_laplace_errors_are_those_of_theory():
     """The information of location and of scale is 1 / b ** 2 each."""
     rng = np.random.default_rng(1)
@@ -135,7 +143,7 @@ def test_seeded_draws_of_several_outputs(rng):
 # One more expert ---------------------------------------------------------------------------
 
 
-@laws
+@pytest.mark.parametrize("law", ["poisson", pytest.param("gamma", marks=pytest.mark.slow)])
 def test_one_expert_is_rejected_and_two_are_not(law):
     X, y, init = draw(np.random.default_rng(1), law, 200)
     settings = {"gate": ConstantGate(), "response": law}
@@ -155,9 +163,9 @@ def test_heavy_tails_are_one_expert_to_their_own_law():
     p_values = {}
     for law in ("gaussian", StudentT(df=2.5)):
         model = one(law, X, y, gate=ConstantGate())
-        found = likelihood_ratio_test(model, X, y, n_resamples=19, random_state=0)
+        found = likelihood_ratio_test(model, X, y, n_resamples=9, random_state=0)
         p_values[str(law)] = found.p_value
-    assert p_values.pop("gaussian") == 0.05
+    assert p_values.pop("gaussian") == 0.1
     assert next(iter(p_values.values())) > 0.1
 
 

@@ -183,11 +183,11 @@ def test_the_objective_never_falls(name, shared, accelerate, rng):
 
 @EVERY_LAW
 def test_what_was_drawn_is_recovered(name, rng):
-    X, y = table(name, rng, n=8000)
+    X, y = table(name, rng, n=20_000)
     model = regressor(LAWS[name]).fit(X, y)
     first = model.apply([[2.0, 0.0]])[0]
-    assert_allclose(model.dispersion_[[first, 1 - first]], [0.3, 0.2], rtol=0.08)
-    assert_allclose(model.dispersion_coef_, [[0, 0.6], [0, 0.6]], atol=0.045)
+    assert_allclose(model.dispersion_[[first, 1 - first]], [0.3, 0.2], rtol=0.05)
+    assert_allclose(model.dispersion_coef_, [[0, 0.6], [0, 0.6]], atol=0.03)
 
 
 @EVERY_LAW
@@ -218,12 +218,15 @@ def test_intervals_hold_y_where_errors_are_small_and_where_they_are_large(rng):
 @CUT_SHORT
 @pytest.mark.parametrize(
     "expert",
-    [DecisionTreeRegressor(max_depth=3), HistGradientBoostingRegressor(max_iter=5)],
+    [
+        DecisionTreeRegressor(max_depth=3),
+        HistGradientBoostingRegressor(max_iter=20),
+    ],
     ids=lambda expert: type(expert).__name__,
 )
 def test_any_expert_may_have_them(expert, rng):
-    X, y = table("gaussian", rng, n=600)
-    model = regressor(LAWS["gaussian"], experts=expert, n_init=1, max_iter=5).fit(X, y)
+    X, y = table("gaussian", rng, n=1000)
+    model = regressor(LAWS["gaussian"], experts=expert, n_init=1, max_iter=4).fit(X, y)
     assert (model.dispersion_coef_[:, 1] > 0.1).all()
     assert np.isfinite(model.predict_interval(X)).all()
 
