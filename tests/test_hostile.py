@@ -196,7 +196,7 @@ def test_the_generator_is_hostile_and_not_hopeless():
 
 @pytest.mark.parametrize("Estimator", [Regressor, Classifier])
 @pytest.mark.parametrize("variant", ["default", "hard", "constant", "combined"])
-def test_rows_far_from_the_training_rows_get_finite_answers(variant, Estimator, rng):
+def test_predictions_of_rows_far_from_the_training_rows_are_finite(variant, Estimator, rng):
     X = rng.standard_normal((40, 2))
     y = np.where(X[:, 0] > 0, 1.0, -2.0) * X[:, 1]
     y = y if Estimator is Regressor else (y > 0).astype(int)
@@ -207,7 +207,7 @@ def test_rows_far_from_the_training_rows_get_finite_answers(variant, Estimator, 
             check_answers(answers(model, scale * X, y))
 
 
-def test_single_precision_has_no_room_for_large_answers(rng):
+def test_large_predictions_of_single_precision_rows_are_double(rng):
     X = rng.standard_normal((40, 2)).astype(np.float32)
     y = 1e150 * X[:, 0].astype(float)
     model = Regressor(n_experts=2, random_state=0).fit(X, y)

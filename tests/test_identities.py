@@ -222,7 +222,7 @@ class Counting(RegressorMixin, BaseEstimator):
         return np.full(len(X), self.value_)
 
 
-def test_routing_is_read_again_at_prediction_and_asks_no_more_than_it_must(table):
+def test_routing_is_read_again_at_prediction_and_evaluates_no_more_than_it_must(table):
     X, y, _ = table
     resp = np.eye(2)[(X[:, 0] > 0).astype(int)] * 0.8 + 0.1
     model = regressor(Counting(), init=resp, n_experts=2).fit(X, y)

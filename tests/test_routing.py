@@ -57,7 +57,7 @@ def fitted(request, seed):
 @pytest.mark.parametrize(
     "method", ["predict", "score_samples", "responsibilities", "predict_proba"]
 )
-def test_an_expert_is_asked_once_about_its_rows_alone(fitted, method, top_k):
+def test_an_expert_predicts_its_own_rows_once(fitted, method, top_k):
     model, X, y = fitted
     if not hasattr(model, method):
         pytest.skip("a regressor has no probabilities of classes")
@@ -81,7 +81,7 @@ def test_an_expert_is_asked_once_about_its_rows_alone(fitted, method, top_k):
         model.set_params(top_k=None)
 
 
-def test_top_alone_asks_like_the_hard_mixture(fitted):
+def test_top_evaluates_the_experts_that_the_hard_mixture_does(fitted):
     model, X, _ = fitted
     hard = model.set_params(top_k=1).predict(X)
     try:
@@ -160,7 +160,7 @@ def test_a_tree_of_logistic_experts_against_one_on_digits():
     "ignore:no rows were left:UserWarning",
     "ignore:the experts .* repeat y:UserWarning",
 )
-def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, monkeypatch):
+def test_training_evaluates_experts_only_where_it_matters(task, gate, top_k, rng, monkeypatch):
     """The same model, to the last digit, as when every expert is asked about every row."""
     X, y = quarters(rng, 400)
     weights = rng.uniform(0.5, 2.0, 400)

@@ -114,7 +114,7 @@ def test_a_worker_that_dies_costs_no_fit(client, data, memory, monkeypatch):
     assert_allclose(model.predict(data[0]), memory.predict(data[0]), atol=1e-3)
 
 
-def test_what_cannot_be_folded_is_refused(data):
+def test_what_has_no_sums_is_refused(data):
     X, y = data
     lazy = da.from_array(X, chunks=(3000, 3)), da.from_array(y, chunks=3000)
     with pytest.raises(TypeError, match="y must be a Dask collection, as X is; got ndarray"):

@@ -243,7 +243,7 @@ def test_criteria_count_groups(table):
     assert_allclose(model.icl(X, y, groups), bic + 2 * entropy)
 
 
-def test_groups_tell_experts_apart_that_rows_cannot(rng):
+def test_groups_separate_experts_that_rows_cannot(rng):
     groups = np.repeat(np.arange(60), 8)
     X = rng.standard_normal((480, 1))
     expert = rng.integers(2, size=60)

@@ -127,7 +127,7 @@ def test_strings(model, columns):
     assert_same(model, columns, columns["X"] | {"kind": columns["kind"]})
 
 
-def test_arrays_say_the_same(columns):
+def test_arrays_give_the_same(columns):
     X, y = pl.DataFrame(columns["X"]), pl.Series(columns["y"])
     model = small(Regressor).fit(X, y)
     plain = small(Regressor).fit(X.to_numpy(), columns["y"])

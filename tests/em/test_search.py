@@ -170,7 +170,7 @@ def test_with_priors_off_the_exact_maximum_is_reached():
 @pytest.mark.parametrize("top_k", [None, 2, 1])
 @pytest.mark.parametrize("experts", [LinearRegression(), Ridge(5.0)])
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_the_fold_over_blocks_is_the_general_training(monkeypatch, top_k, experts, n_targets):
+def test_sums_over_blocks_give_the_general_training(monkeypatch, top_k, experts, n_targets):
     X, y = make_moe_regression(5000, 3, n_experts=3, n_targets=n_targets, random_state=1)
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 2.0, len(X))

@@ -90,7 +90,7 @@ def test_an_arrangement_renumbers_the_cells(table):
     np.testing.assert_allclose(seen[0], centers, atol=1e-12)
 
 
-def test_dead_experts_get_the_rows_explained_worst(rng):
+def test_starved_experts_get_the_rows_explained_worst(rng):
     log_likelihood = rng.standard_normal(100)
     weights = rng.integers(1, 4, 100)
     resp = np.asfortranarray(rng.dirichlet([1.0, 1e-9, 1.0, 1e-9], 100))
@@ -111,7 +111,7 @@ def test_dead_experts_get_the_rows_explained_worst(rng):
     np.testing.assert_array_equal(repeated, found.repeat(weights, axis=0))
 
 
-def test_numeric_stand_in_for_any_table():
+def test_numeric_surrogate_of_any_table():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": ["x", "y", None], "c": [True, False, True]})
     found = numeric_features(frame, np.array([1.0, 1.0, 3.0]))

@@ -89,7 +89,7 @@ def two_slopes(rng):
     return X, slope * X[:, 0] + 0.1 * rng.standard_normal(200)
 
 
-def test_an_expert_may_say_how_many_parameters_it_has(two_slopes):
+def test_an_expert_may_count_its_parameters(two_slopes):
     settings = {"n_experts": 2, "gate": "constant", "tol": 1e-9, "random_state": 0, "cv": None}
     own = MixtureOfExpertsRegressor(Proportional(), **settings).fit(*two_slopes)
     line = LinearRegression(fit_intercept=False)

@@ -109,7 +109,7 @@ def test_experts_and_laws_of_the_wrong_kind_are_named(model, message, table):
 
 
 @pytest.mark.parametrize("params", [{"top_k": 0}, {"top_k": 1.5}, {"combine": "avg"}])
-def test_parameters_that_prediction_reads_are_checked_there(params, table):
+def test_parameters_read_by_prediction_are_checked_there(params, table):
     X, y, _ = table
     model = Regressor(n_experts=2, random_state=0).fit(X, y).set_params(**params)
     with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter"):
@@ -158,7 +158,7 @@ def test_labels_that_fit_has_not_seen_are_named(y, table):
         model.score_samples(X, y)
 
 
-def test_missing_values_are_said_to_be_the_gates_or_the_experts(table):
+def test_errors_of_missing_values_name_the_gate_or_the_expert(table):
     X, y, _ = table
     X[0, 1] = np.nan
     remedy = r" failed in fit: .*NaN(.|\n)*Remedy: .*SimpleImputer.*gate_features"
@@ -367,7 +367,7 @@ def test_a_first_fit_that_is_broken_off_leaves_the_model_unfitted(error, table):
     ("model", "methods"),
     [(Regressor(), []), (Classifier(), ["predict_proba", "predict_log_proba"])],
 )
-def test_every_method_of_an_unfitted_model_says_so(model, methods, table):
+def test_every_method_of_an_unfitted_model_raises_not_fitted(model, methods, table):
     check_unfitted(model, table[0], table[2], methods)
 
 
@@ -403,7 +403,7 @@ def test_verbose_prints_every_iteration(table, capsys):
 
 
 @pytest.mark.parametrize("params", [{}, {"experts": DecisionTreeRegressor(max_depth=2)}])
-def test_a_fit_cut_short_warns_and_says_so(params, table):
+def test_a_fit_cut_short_warns_and_is_not_converged(params, table):
     X, y, _ = table
     model = Regressor(n_experts=3, max_iter=2, tol=0.0, random_state=0, **params)
     with pytest.warns(ConvergenceWarning, match="max_iter=2 was reached"):

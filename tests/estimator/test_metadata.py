@@ -250,7 +250,7 @@ def test_each_side_sees_the_columns_it_is_given(task, selection, side):
     Estimator, _, X, y = task
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     columns, positions = SELECTIONS[selection]
-    params = {"n_experts": 2, "random_state": 0, "max_iter": 10}
+    params = {"n_experts": 2, "n_init": 1, "random_state": 0, "max_iter": 10}
     model = Estimator(**{side: columns}, **params).fit(frame, y)
     part = model.gate_ if side == "gate_features" else model.experts_[0]
     other = model.experts_[0] if side == "gate_features" else model.gate_

@@ -35,7 +35,7 @@ def table(task, n, seed):
 
 
 def make(task, **params):
-    return TASKS[task][0](**{"n_experts": 3, "random_state": 0} | params)
+    return TASKS[task][0](**{"n_experts": 3, "n_init": 2, "random_state": 0} | params)
 
 
 def streamed(model, X, y):
@@ -98,22 +98,23 @@ def test_a_full_fit_is_a_fixed_point(task):
 
 
 @EVERY_TASK
-@pytest.mark.parametrize("seed", [0, 1])
-def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
-    n = 200 * BATCH
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_hundred_batches_score_as_well_as_a_full_fit(task, seed):
+    n = 100 * BATCH
     X, y = table(task, n + 5000, seed)
     full = make(task).fit(X[:n], y[:n])
     model = streamed(make(task), X[:n], y[:n])
     assert gap(model, full, X[n:], y[n:]) < 0.01
-    assert model.n_iter_ == len(model.lower_bounds_) == 200
+    assert model.n_iter_ == len(model.lower_bounds_) == 100
     assert model.lower_bounds_[-50:].mean() > model.lower_bounds_[1:6].mean()
     assert_allclose(model.expert_usage_.sum(), 1)
 
 
 @EVERY_TASK
-@pytest.mark.parametrize("looks", [(4, 8, 16, 32, 64), (4, 8)])
-def test_a_change_of_regime_is_followed(task, looks, monkeypatch):
-    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", looks)  # without rows kept, too
+@pytest.mark.parametrize("refits", [(4, 8, 16, 32, 64), (4, 8)])
+def test_a_change_of_regime_is_followed(task, refits, monkeypatch):
+    # After the last refit no rows are kept.
+    monkeypatch.setattr("skmoe._estimator.partial_fit.REFIT_AT", refits)
     model = streamed(make(task), *table(task, 40 * BATCH, seed=0))
     n = 20 * BATCH
     X, y = table(task, n + 5000, seed=100)
@@ -148,16 +149,16 @@ def test_hard_mixtures_penalties_and_several_outputs_learn_too():
 
 
 def test_two_classes_and_their_penalty():
-    X, y = make_moe_classification(25_000, 4, n_experts=2, n_classes=2, random_state=1)
+    X, y = make_moe_classification(15_000, 4, n_experts=2, n_classes=2, random_state=1)
     model = make("labels", experts=LogisticRegression(C=0.5), n_experts=2)
-    full = clone(model).fit(X[:20_000], y[:20_000])
-    streamed(model, X[:20_000], y[:20_000])
-    assert gap(model, full, X[20_000:], y[20_000:]) < 0.02
+    full = clone(model).fit(X[:10_000], y[:10_000])
+    streamed(model, X[:10_000], y[:10_000])
+    assert gap(model, full, X[10_000:], y[10_000:]) < 0.02
     assert model.experts_[0].coef_.shape == (1, 4)
 
 
 def test_weights_of_classes_count():
-    X, y = make_moe_classification(10_000, 4, n_experts=2, n_classes=2, random_state=1)
+    X, y = make_moe_classification(5000, 4, n_experts=2, n_classes=2, random_state=1)
     times = np.where(y == 1, 5.0, 1.0)
     weighted = streamed(make("labels", n_experts=2, class_weight={0: 1.0, 1: 5.0}), X, y)
     written = make("labels", n_experts=2)

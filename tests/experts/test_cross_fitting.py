@@ -113,7 +113,7 @@ def test_folds_hold_whole_groups(table):
     assert sum(len(held) for held in without) == 24
 
 
-def test_a_splitter_is_told_the_groups(table):
+def test_a_splitter_receives_the_groups(table):
     X, y = table
     groups = np.arange(len(y)) // 10
     model = regressor(DecisionTreeRegressor(max_depth=2), gate="constant", cv=GroupKFold(4))
@@ -137,7 +137,7 @@ def test_auto_leaves_linear_experts_in_sample(table):
         (RandomForestClassifier(), False),
     ],
 )
-def test_what_can_learn_rows_by_heart(estimator, rigid):
+def test_estimators_that_can_overfit(estimator, rigid):
     assert is_rigid(estimator) == rigid
 
 
@@ -154,7 +154,7 @@ def test_batched_experts_out_of_fold_are_the_wrapped_ones(table):
 
 @pytest.mark.parametrize(("load", "repeats"), [(load_diabetes, 1), (load_linnerud, 4)])
 @pytest.mark.filterwarnings("ignore:no rows were left:UserWarning")
-def test_trees_are_worth_more_out_of_fold_and_say_so_in_sample(load, repeats):
+def test_trees_score_higher_out_of_fold_and_warn_in_sample(load, repeats):
     X, y = load(return_X_y=True)
     tree, scores = DecisionTreeRegressor(random_state=0), []
     # With a variance of its errors out of fold, one tree is a mixture of one.
@@ -175,7 +175,7 @@ def test_trees_are_worth_more_out_of_fold_and_say_so_in_sample(load, repeats):
     assert mixture > one or len(y) < 100
 
 
-def test_a_classifier_says_so_too():
+def test_a_classifier_that_overfits_warns_too():
     X, y = make_moe_classification(200, 2, n_experts=2, random_state=0)
     model = MixtureOfExpertsClassifier(
         DecisionTreeClassifier(), n_experts=2, cv=None, n_init=1, random_state=0

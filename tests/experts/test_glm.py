@@ -262,7 +262,7 @@ def test_a_batch_of_steps_is_three_plain_regressions(law, form, bank_of):
 
 
 @LAW_NAMES
-def test_the_answers_of_a_batch_are_those_of_its_estimators(law, bank_of):
+def test_the_predictions_of_a_batch_are_those_of_its_estimators(law, bank_of):
     make, weights = bank_of
     names = ["a", "b"]
     bank, *_ = make(law, lambda X: pd.DataFrame(X, columns=names))
@@ -278,7 +278,7 @@ def test_the_answers_of_a_batch_are_those_of_its_estimators(law, bank_of):
     assert_array_equal(bank.unpack(bank.pack(state), state).coef, state.coef)
 
 
-def test_dead_experts_keep_their_coefficients(bank_of):
+def test_experts_without_rows_keep_their_coefficients(bank_of):
     make, weights = bank_of
     bank, *_ = make("poisson")
     old = bank.update(weights, None, np.ones(3, dtype=bool))
@@ -436,7 +436,7 @@ def test_experts_of_another_loss_are_fitted_one_by_one(law, rng, monkeypatch):
         assert made.pop()
 
 
-def test_starts_tell_rows_apart_by_something_like_logarithms(rng):
+def test_starts_separate_rows_on_a_scale_like_the_logarithm(rng):
     y = rng.poisson(5.0, 50).astype(float)
     y[0] = 1e6
     weights = rng.integers(1, 4, 50)
@@ -511,7 +511,7 @@ def test_experts_with_several_outputs_have_independent_ones(law, rng):
 
 
 @pytest.mark.parametrize("accelerate", [False, True])
-def test_zeros_do_not_run_away(accelerate, rng):
+def test_coefficients_of_zeros_stay_finite(accelerate, rng):
     X, y = two_regimes("poisson", rng)
     for zeros in (np.zeros(400), np.where(X[:, 0] < 0, 0.0, y)):
         model = regressor("poisson", accelerate=accelerate, max_iter=1000).fit(X, zeros)
@@ -529,7 +529,7 @@ def test_constant_amounts_end_at_the_prior_or_above_the_floor(rng):
     assert ((model.dispersion_ >= 1e-6) & (model.dispersion_ <= 0.011)).all()
 
 
-def test_y_must_be_positive_say_the_tags():
+def test_tags_require_positive_y():
     for law, expected in (("poisson", True), ("gamma", True), ("gaussian", False)):
         assert regressor(law).__sklearn_tags__().target_tags.positive_only is expected
 

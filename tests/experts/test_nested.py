@@ -26,7 +26,7 @@ N = 150
     "ignore:no rows were left:UserWarning",
     "ignore:the experts .* repeat y:UserWarning",
 )
-def test_hard_training_asks_a_mixture_wherever_its_answer_can_matter(seed, monkeypatch):
+def test_hard_training_evaluates_a_mixture_wherever_it_matters(seed, monkeypatch):
     """The same model, to the last digit, as when every expert is asked about every row."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((150, 2))
@@ -202,7 +202,7 @@ def test_median_halves_the_flattened_mixture(fitted):
     assert_allclose(below, 0.5, atol=1e-6)
 
 
-def test_top_asks_the_most_probable_expert_alone(fitted):
+def test_top_evaluates_the_most_probable_expert_alone(fitted):
     line, expert = fitted.experts_
     bare, seen = unwrapped(expert, ASKED)
     first = fitted.gate_.predict_proba(ASKED).argmax(axis=1) == 0

@@ -118,7 +118,7 @@ def test_one_member_has_all_the_weight(table):
     np.testing.assert_allclose(model.dispersion_, np.sqrt(np.mean(residual**2)))
 
 
-def test_a_useless_member_is_not_asked_for(table):
+def test_a_useless_member_gets_no_weight(table):
     members = [
         ("line", LinearRegression()),
         ("far", DummyRegressor(strategy="constant", constant=9)),
@@ -155,7 +155,7 @@ def test_scales_want_experts_that_do_not_specialise(table):
         pool(specialize=True, response=Gaussian(n_scales=2)).fit(*table)
 
 
-def test_forests_are_asked_out_of_bag(table):
+def test_forests_are_predicted_out_of_bag(table):
     X, y = table
     forest = RandomForestRegressor(100, random_state=3)
     law = Gaussian(prior=0, floor=1e-6)
@@ -168,7 +168,7 @@ def test_forests_are_asked_out_of_bag(table):
     assert not hasattr(fitted, "oob_prediction_")
 
 
-def test_forests_keep_bags_that_were_asked_for(table):
+def test_forests_keep_bags_where_oob_score_is_set(table):
     forest = RandomForestRegressor(100, random_state=3, oob_score=True)
     model = pool([("forest", forest), MEMBERS[0]], cv="auto").fit(*table)
     assert model.named_experts_["forest"].oob_score_ > 0
@@ -191,7 +191,7 @@ def test_frozen_experts_leave_the_gate_alone(table):
 
 @pytest.mark.parametrize("combine", ["mean", "median", "top"])
 @pytest.mark.parametrize("top_k", [None, 1])
-def test_all_answers_are_finite(table, combine, top_k):
+def test_all_predictions_are_finite(table, combine, top_k):
     X, y = table
     model = pool(combine=combine, response=Gaussian(n_scales=2)).fit(X, y).set_params(top_k=top_k)
     mean, std = model.predict(X, return_std=True)

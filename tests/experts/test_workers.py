@@ -136,7 +136,7 @@ def test_jobs_are_handed_out_anew_but_not_for_ever():
         pool.run(max, Deserted([5, 30], losses=_LOSSES + 1), jobs)
 
 
-def test_what_the_next_fit_goes_on_from_is_light(data):
+def test_experts_kept_for_the_next_fit_hold_no_rows(data):
     model = regressor(DecisionTreeRegressor(max_depth=4), cv=None, max_iter=1)
     seen, light = [], _wrapped._light
 

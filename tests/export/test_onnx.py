@@ -160,7 +160,7 @@ def fitted(task, gate, expert):
     ("task", "gate", "expert", "routing"),
     [pytest.param(*c, marks=[] if is_quick(*c) else pytest.mark.slow) for c in MATRIX],
 )
-def test_graph_answers_as_the_mixture(task, gate, expert, routing):
+def test_graph_predicts_as_the_mixture(task, gate, expert, routing):
     model = pickle.loads(fitted(task, gate, expert)).set_params(top_k=ROUTINGS[routing])
     assert_same(model)
 
@@ -564,7 +564,7 @@ def test_median_is_refused():
         to_onnx(model, X)
 
 
-def test_answers_that_are_drawn_are_refused():
+def test_sampled_predictions_are_refused():
     named = [("line", LogisticRegression()), ("dice", DummyClassifier(strategy="stratified"))]
     model = CLASSIFIER(named).fit(X, LABELS)
     with pytest.raises(ValueError, match=r"expert 'dice'.*stratified"):

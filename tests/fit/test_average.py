@@ -233,7 +233,7 @@ def test_the_best_starts_are_kept_in_order(average, n_init):
 
 
 @pytest.mark.parametrize("average", [1, 3])
-def test_starts_tell_which_was_chosen_and_which_averaged(average):
+def test_starts_record_which_was_chosen_and_which_averaged(average):
     model = regressor(average=average, n_init=6).fit(X, Y)
     (chosen,) = [s for s in model.starts_ if s["chosen"]]
     assert chosen["lower_bound"] == model.lower_bound_
@@ -283,7 +283,7 @@ def test_the_best_start_does_not_depend_on_average(params):
 
 
 @pytest.mark.parametrize("labels", [False, True], ids=["numbers", "labels"])
-def test_what_is_said_of_experts_is_said_of_the_best_start(labels):
+def test_attributes_of_experts_are_those_of_the_best_start(labels):
     make, y = (classifier, LABELS) if labels else (regressor, Y)
     alone, model = (make(average=a, n_init=4).fit(X, y) for a in (1, 3))
     assert model.averaged_

@@ -44,7 +44,7 @@ def table(request):
         pytest.param("linnerud", 50, marks=pytest.mark.slow),
     ],
 )
-def test_intervals_of_small_tables_cover_what_they_say(name, n_splits):
+def test_intervals_of_small_tables_have_their_coverage(name, n_splits):
     X, y, splits = read(name)
     found = []
     for train, test in splits[:n_splits]:
@@ -101,7 +101,7 @@ def test_all_else_is_what_em_made_of_all_rows(table):
 @pytest.mark.parametrize(
     "params", [{"cv": None}, {"cv": 3}, {"experts": Ridge()}, {"specialize": False}], ids=str
 )
-def test_dispersions_stay_where_experts_are_asked_otherwise(params, table):
+def test_dispersions_stay_under_other_cross_fitting(params, table):
     assert regressor(**params).fit(*table).widening_ == 1.0
 
 
@@ -190,7 +190,7 @@ class Shifted(LinearRegression):
         return super().fit(X, y - origin, sample_weight)
 
 
-def test_few_rows_in_blocks_are_widened_as_in_memory(table):
+def test_few_rows_in_blocks_are_calibrated_as_in_memory(table):
     X, y = table
     memory = regressor().fit(X, y)
     blocks = regressor().fit([(X[:50], y[:50]), (X[50:], y[50:])])
@@ -209,13 +209,13 @@ def test_fit_parameters_of_rows_left_out_stay_with_them():
         assert model.fit(X, y, origin=np.zeros(40)).widening_ > 1.0
 
 
-def test_nothing_is_printed_of_the_fits_without_folds(table, capsys):
+def test_nothing_is_printed_of_the_fits_without_a_fold(table, capsys):
     model = regressor(n_init=1, verbose=1).fit(*table)
     assert model.widening_ > 1.0
     assert len(capsys.readouterr().out.splitlines()) == model.n_iter_
 
 
-def test_dispersions_that_depend_on_x_are_widened_too():
+def test_dispersions_that_depend_on_x_are_calibrated_too():
     X, y = make_moe_regression(60, 3, n_experts=3, random_state=0)
     law = Gaussian(dispersion="linear")
     wide, plain = (regressor(response=law, cv=cv).fit(X, y) for cv in ("auto", None))

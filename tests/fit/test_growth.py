@@ -39,7 +39,7 @@ def test_crossing_lines_are_found_without_a_gate(seed):
     assert {start["kind"] for start in model.starts_} <= {"split", "crossed", "merged"}
 
 
-def test_the_path_is_what_the_models_say():
+def test_the_path_holds_the_scores_of_the_models():
     X, y = table(3)
     model = auto().fit(X, y)
     steps = {step["n_experts"]: step for step in model.path_}
@@ -94,8 +94,8 @@ def test_a_classifier_chooses_too():
 
 
 @pytest.mark.parametrize("experts", [DecisionTreeRegressor(max_depth=2), Lasso(alpha=0.01)])
-def test_what_cannot_be_counted_is_judged_by_held_out_rows(experts):
-    X, y = table(3)
+def test_what_cannot_be_counted_is_scored_by_held_out_rows(experts):
+    X, y = table(3, n=400)
     model = auto(experts=experts).fit(X, y)
     assert all("bic" not in step for step in model.path_)
     scores = [step["held_out"] for step in model.path_]

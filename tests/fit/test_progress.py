@@ -108,7 +108,7 @@ def test_the_model_of_an_iteration_is_that_of_its_objective(top_k):
             assert_allclose(each.lower_bound_, bound, atol=1e-9)
 
 
-def test_stand_ins_are_no_models():
+def test_surrogates_are_no_models():
     recorder = Recorder()
     model = clone(VARIANTS["trees"]).set_callbacks(recorder).fit(X, Y)
     for task, _, _, fitted in recorder.ended:
@@ -176,7 +176,7 @@ def test_a_bar_moves_through_a_search(n_jobs, capfd):
     assert "100%" in shown
 
 
-def test_the_classifier_is_watched_with_weights(rng):
+def test_callbacks_follow_a_classifier_with_weights(rng):
     monitor = callback.ScoringMonitor(scoring="neg_log_loss")
     weights = rng.uniform(1, 2, 400)
     model = MixtureOfExpertsClassifier(n_experts=2, n_init=1, random_state=0)
@@ -186,7 +186,7 @@ def test_the_classifier_is_watched_with_weights(rng):
     assert_allclose(scores[-1], np.average(own, weights=weights))
 
 
-def test_rows_in_blocks_are_watched():
+def test_callbacks_follow_a_fit_to_blocks():
     recorder = Recorder()
     model = regressor().set_callbacks(recorder).fit([(X[:200], Y[:200]), (X[200:], Y[200:])])
     last = [fitted for task, *_, fitted in recorder.ended if task[1:] and task[1][0] == "all rows"]

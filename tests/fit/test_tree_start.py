@@ -42,7 +42,7 @@ def test_a_trunk_forks_into_the_next(branching):
 @pytest.mark.parametrize(
     "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
 )
-def test_it_is_worth_more_than_most_where_y_is_smooth(seed):
+def test_it_ends_higher_than_most_where_y_is_smooth(seed):
     X, y = make_robot_arm(3000, random_state=seed)
     gate = HierarchicalGate((2, 2, 2))
     model = MixtureOfExpertsRegressor(n_experts=8, gate=gate, tol=1e-3, random_state=0).fit(X, y)
@@ -142,7 +142,7 @@ def test_fewer_rows_than_leaves(n, monkeypatch, rng):
 
 
 @pytest.mark.filterwarnings("ignore:no rows were left:UserWarning")
-def test_columns_of_text_and_holes_stand_in_as_numbers(monkeypatch, rng):
+def test_columns_of_text_and_gaps_are_replaced_by_numbers(monkeypatch, rng):
     pd = pytest.importorskip("pandas")
     only_grown(monkeypatch)
     side = np.where(rng.uniform(size=200) < 0.5, "left", "right")

@@ -140,7 +140,7 @@ ALL_TO_ONE = np.tile([1.0, 0.0], (N, 1))
         [("a", LinearRegression()), ("b", Ridge())],
     ],
 )
-def test_a_dead_expert_starts_again_on_the_rows_explained_worst(experts, top_k, cross):
+def test_a_starved_expert_starts_again_on_the_rows_explained_worst(experts, top_k, cross):
     X, y = cross
     params = {"top_k": top_k, "gate": "constant", "init": ALL_TO_ONE, "cv": None}
     model = regressor(experts=experts, n_experts=2, **params)
@@ -159,7 +159,7 @@ def test_a_dead_expert_starts_again_on_the_rows_explained_worst(experts, top_k, 
     assert model.dispersion_.min() < 1.0 < y.std()
 
 
-def test_a_dead_expert_of_a_classifier(rng):
+def test_a_starved_expert_of_a_classifier(rng):
     X = rng.uniform(-1, 1, (N, 2))
     y = np.where(rng.uniform(size=N) < 0.4, X[:, 0] > 0, X[:, 0] < 0).astype(int)
     for experts in (None, DecisionTreeClassifier(max_depth=1)):

@@ -57,7 +57,7 @@ def test_folds_of_any_table(rng):
 
 
 @pytest.mark.parametrize("classifier", [KNeighborsClassifier(1), GaussianNB()])
-def test_a_row_is_asked_about_where_its_fold_was_left_out(classifier, table):
+def test_a_row_is_predicted_by_the_classifier_fitted_without_its_fold(classifier, table):
     X, targets, weights = table
     gate = ClassifierGate(classifier, floor=1e-3)
     trainer = gate.em_trainer(View(X, weights), weights, 3)
@@ -126,7 +126,7 @@ def regimes(rng, n):
 
 
 @pytest.mark.filterwarnings("ignore:no rows were left:UserWarning")
-def test_a_gate_that_learns_by_heart_is_worse_on_new_rows(rng):
+def test_a_gate_that_overfits_is_worse_on_new_rows(rng):
     """A full-grown tree repeats the wrong third of the responsibilities that it starts from."""
     tests, optimism = {None: [], "auto": []}, {None: [], "auto": []}
     for _ in range(4):

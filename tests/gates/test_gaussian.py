@@ -321,7 +321,7 @@ def test_an_expert_without_rows_spreads_like_all_rows(kind, table):
 
 
 @every_kind
-def test_rows_far_away_have_finite_answers(kind, table):
+def test_predictions_of_rows_far_away_are_finite(kind, table):
     X, targets, _ = table
     gate = GaussianGate(kind).fit(X, targets)
     terms = joint(gate.weights_, gate.means_, matrices(gate.covariances_, kind, 3), 1e6 * X)
@@ -645,7 +645,7 @@ def test_a_pipeline_is_the_same_gate(gate, rng):
     assert_allclose(piped.lower_bound_, bare.lower_bound_ + jacobian, rtol=1e-9)
 
 
-def test_answers_of_a_mixture_satisfy_bayes_rule(rng):
+def test_predictions_of_a_mixture_satisfy_bayes_rule(rng):
     X, y, *_ = simulate(rng, 400)
     model = Regressor(n_experts=3, gate="gaussian", random_state=0).fit(X, y)
     prior = model.gate_proba(X)
@@ -694,11 +694,13 @@ CHECKED = [
     Classifier(gate="gaussian", n_experts=2),
     Regressor(Ridge(), gate=GaussianGate("tied"), n_experts=2),
     Classifier(gate=GaussianGate("tied"), n_experts=2),
-    Regressor(Ridge(), gate=GaussianGate("diag"), n_experts=2, n_init=2),
+    Regressor(Ridge(), gate=GaussianGate("diag"), n_experts=2),
     Classifier(gate=GaussianGate("diag"), n_experts=2),
     Regressor(gate="gaussian", n_experts=2, top_k=1),
     Regressor(Ridge(), gate=make_pipeline(StandardScaler(with_mean=False), GaussianGate("diag"))),
 ]
+for variant in CHECKED:
+    variant.n_init = 1
 
 
 @pytest.fixture

@@ -36,28 +36,29 @@ def no_open_figures():
     plt.close("all")
 
 
-@pytest.fixture
-def table(rng):
+@pytest.fixture(scope="module")
+def table(seed):
     """Three regimes along `where`, apart in `slope`."""
+    rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.uniform(-3, 3, (400, 3)), columns=["where", "slope", "other"])
     regime = np.digitize(X["where"], [-1, 1])
     y = np.choose(regime, [X["slope"], -X["slope"], 3.0]) + 0.2 * rng.standard_normal(400)
     return X, np.asarray(y)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(table):
     return MixtureOfExpertsRegressor(n_experts=3, random_state=0).fit(*table)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def classifier(table):
     X, y = table
     model = MixtureOfExpertsClassifier(n_experts=3, n_init=1, random_state=0)
     return model.fit(X, np.where(y > 0, "up", "down"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mixed(table):
     """A table with a column of text, one of categories and a truth value, and a model of it."""
     X, y = table
@@ -113,7 +114,7 @@ def test_points_are_where_the_other_starts_ended(model):
     assert set(display.points_) <= set(labels)
 
 
-def test_a_fit_that_was_cut_short_says_so(table):
+def test_a_fit_that_was_cut_short_is_drawn_as_such(table):
     model = MixtureOfExpertsRegressor(n_experts=3, max_iter=2, n_init=1, random_state=0)
     display = ConvergenceDisplay.from_estimator(model.fit(*table))
     assert display.end_.get_label() == "ended, not converged"
@@ -205,7 +206,7 @@ def test_a_single_expert_has_all_of_the_area(table):
 # Where other columns stay ------------------------------------------------------------------
 
 
-def test_other_columns_stay_where_they_are_told(model, table):
+def test_other_columns_stay_at_the_given_values(model, table):
     X = table[0]
     at = {"where": 2.5, 2: -1.0}
     display = GateDisplay.from_estimator(model, X, "slope", at=at, grid_resolution=10)
@@ -374,7 +375,7 @@ OF_FEATURES = [GateDisplay, PredictiveDensityDisplay]
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_displays_go_where_they_are_told(name, model, table):
+def test_displays_take_axes(name, model, table):
     _, (left, right) = plt.subplots(1, 2)
     display = CALLS[name](model, table[0], ax=right)
     assert display.ax_ is right
@@ -417,7 +418,7 @@ def _within(tick, ax):
         ("PredictiveDensityDisplay", {"line_kw": {"alpha": 0.3}}, "lines_", "get_alpha", 0.3),
     ],
 )
-def test_displays_look_as_told(name, options, artists, getter, value, model, table):
+def test_displays_take_styles(name, options, artists, getter, value, model, table):
     found = getattr(CALLS[name](model, table[0], **options), artists)
     first = found[0] if hasattr(found, "__getitem__") else found
     assert getattr(first, getter)() == value

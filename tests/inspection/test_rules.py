@@ -38,7 +38,7 @@ def pipeline(**params):
     return make_pipeline(columns, MixtureOfExpertsRegressor(random_state=0, **params))
 
 
-def test_regions_of_a_table_are_told_in_its_words(people):
+def test_regions_are_described_by_the_columns_of_the_table(people):
     X, y = people
     rules = expert_rules(pipeline(n_experts=3).fit(X, y), X)
     found = {tuple(sorted(rule.conditions)) for rule in rules}
@@ -53,7 +53,7 @@ def test_regions_of_a_table_are_told_in_its_words(people):
     assert "(holds 100% of its rows" in str(rules[0])
 
 
-def test_a_category_that_is_missing_is_said_to_be(rng):
+def test_a_missing_category_is_described_as_missing(rng):
     known = rng.random(400) < 0.6
     X = pd.DataFrame({"city": np.where(known, "Rome", None), "x": rng.normal(size=400)})
     X["city"] = X["city"].astype(object)

@@ -91,7 +91,7 @@ def test_shares_and_spreads_are_those_of_the_model(frame):
     assert_allclose(shares, [1.0, usage[:2].sum(), usage[2:].sum()], atol=1e-6)
 
 
-def test_nodes_split_on_the_columns_that_tell_their_children_apart(frame):
+def test_nodes_split_on_the_columns_that_separate_their_children(frame):
     found = parsed(fitted(frame), max_features=1)
     splits = [line["text"] for line in found if line["name"] == "node"]
     # In raw units the weights of `far` are ten thousand times too small to be seen.
@@ -219,7 +219,7 @@ def no_open_figures():
     plt.close("all")
 
 
-def test_the_plot_says_what_the_text_says(frame):
+def test_the_plot_holds_what_the_text_holds(frame):
     model = fitted(frame)
     display = GateTreeDisplay.from_estimator(model, max_features=2, decimals=3)
     lines = export_gate_text(model, max_features=2, decimals=3).split("\n")
@@ -247,7 +247,7 @@ def test_lines_join_children_to_their_parents_and_do_not_cross(frame):
     assert np.corrcoef(widths, shares[1:])[0, 1] > 0.999
 
 
-def test_the_plot_goes_where_it_is_told_and_looks_as_told(frame):
+def test_the_plot_takes_axes_and_styles(frame):
     model = fitted(frame)
     _, axes = plt.subplots(1, 2)
     display = GateTreeDisplay.from_estimator(

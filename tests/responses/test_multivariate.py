@@ -563,7 +563,7 @@ def test_a_mixture_of_the_same_law_is_an_expert(rng):
         regressor(law, experts=[("inner", regressor("gaussian")), ("b", Ridge())]).fit(X, Y)
 
 
-def test_experts_that_learned_by_heart_are_told_from_those_that_are_right_on_average(rng):
+def test_overfitted_experts_are_distinguished_from_those_right_on_average(rng):
     X, Y = draw(rng, 200)
     law = MultivariateGaussian()
     # In sample the errors of a tree have the mean zero.
