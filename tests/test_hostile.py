@@ -95,8 +95,8 @@ def build(Estimator, variant):
     return Estimator(**params, max_iter=30, random_state=0)
 
 
-def answers(model, X, y):
-    """All that a fitted model says of a table, by the name of the method."""
+def predictions(model, X, y):
+    """All predictions of a fitted model for a table, by the name of the method."""
     found = {name: getattr(model, name)(X) for name in OF_X}
     found |= {name: getattr(model, name)(X, y) for name in OF_X_AND_Y}
     if isinstance(model, Regressor):
@@ -107,7 +107,7 @@ def answers(model, X, y):
     return found
 
 
-def check_answers(found):
+def check_predictions(found):
     for name, values in found.items():
         assert np.isfinite(values).all(), f"{name} is not finite"
     for name in found.keys() & PROBABILITIES:
@@ -117,7 +117,7 @@ def check_answers(found):
 
 
 def expect_only_known_warnings():
-    """Every warning is an error but those that say what is the matter with the table."""
+    """Every warning is an error but those that name a trait of the table."""
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", "no rows were left for the experts", UserWarning)
@@ -127,8 +127,8 @@ def expect_only_known_warnings():
     warnings.filterwarnings("ignore", r".*(reduce|cast)", RuntimeWarning, r"numpy\._?core\.")
 
 
-def ask(table, Estimator, variant):
-    """Fit a variant to a table and ask it; return its answers, or the error of its refusal."""
+def outcome(table, Estimator, variant):
+    """Fit a variant to a table; return its predictions, or the error of its refusal."""
     y = table.labels
     if Estimator is Regressor:
         y = DOMAINS.get(variant, np.asarray)(table.numbers)
@@ -139,19 +139,19 @@ def ask(table, Estimator, variant):
             warnings.filterwarnings("ignore", "the experts .* repeat y on the rows", UserWarning)
         try:
             model = build(Estimator, variant).fit(table.X, y, sample_weight=table.weights)
-            return answers(model, table.X, y)
+            return predictions(model, table.X, y)
         except (ValueError, TypeError) as error:
             return error
 
 
 def check_table(number, Estimator, variant):
-    """A table gets finite answers; only one that may be refused may get an error."""
+    """Predictions for a table are finite; only one that may be refused may get an error."""
     table = draw(number)
     started = time.process_time()
-    found = ask(table, Estimator, variant)
+    found = outcome(table, Estimator, variant)
     assert time.process_time() - started < SECONDS
     if isinstance(found, dict):
-        return check_answers(found)
+        return check_predictions(found)
     check_refusal(found)
     own_limits = variant in WRAPPED and not table.in_single_precision
     # A prior of one row does not count beside rows of a weight of 1e16.
@@ -161,7 +161,7 @@ def check_table(number, Estimator, variant):
 
 
 def check_refusal(error):
-    """A refusal says something, and does not stem from an accident."""
+    """A refusal has a message, and does not stem from an accident."""
     assert str(error).strip()
     while error is not None:
         assert not isinstance(error, (np.linalg.LinAlgError, LookupError, ArithmeticError, Warning))
@@ -204,7 +204,7 @@ def test_predictions_of_rows_far_from_the_training_rows_are_finite(variant, Esti
         expect_only_known_warnings()
         model = build(Estimator, variant).fit(X, y)
         for scale in [1e3, 1e12, 1e60, 1e200]:
-            check_answers(answers(model, scale * X, y))
+            check_predictions(predictions(model, scale * X, y))
 
 
 def test_large_predictions_of_single_precision_rows_are_double(rng):

@@ -1,4 +1,4 @@
-"""The same answer every time: seeds, workers, precision, storage, and the labels' own type."""
+"""The same results every time: seeds, workers, precision, storage, and the labels' own type."""
 
 import copy
 import pickle

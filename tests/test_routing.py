@@ -1,4 +1,4 @@
-"""Hard, sparse and soft routing: who is asked about what, and what that costs in accuracy."""
+"""Hard, sparse and soft routing: which experts are evaluated on which rows, and the accuracy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Data frames of polars: the same answers as those of pandas, and columns known by name."""
+"""Data frames of polars: the same results as those of pandas, and columns known by name."""
 
 import numpy as np
 import pandas as pd

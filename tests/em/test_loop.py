@@ -1,4 +1,4 @@
-"""The EM loop on matrices: posterior, order of steps, and honest endings."""
+"""The EM loop on matrices: posterior, order of steps, and convergence."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What goes wrong is said, by name, and leaves nothing broken behind."""
+"""Errors name what went wrong, and leave nothing broken behind."""
 
 import os
 
@@ -21,10 +21,10 @@ from skmoe import MixtureOfExpertsRegressor as Regressor
 from skmoe._data.weighted_fit import weighted_rows
 from skmoe.gates import ClassifierGate, ConstantGate, SoftmaxGate
 from tests._estimators import (
-    AnsweringClassifier,
-    AnsweringRegressor,
     DyingRegressor,
     Raising,
+    SpoilingClassifier,
+    SpoilingRegressor,
     UnweightedClassifier,
     WritingFrameRegressor,
     WritingPredictor,
@@ -248,7 +248,7 @@ SPOILT_NUMBERS = [
 @pytest.mark.parametrize(("spoil", "message"), SPOILT_NUMBERS)
 def test_predictions_that_are_no_predictions_are_refused_by_name(spoil, message, table):
     with pytest.raises(ValueError, match="expert 'bad' failed in prediction: .*" + message):
-        Regressor(**pair(AnsweringRegressor(spoil))).fit(*table[:2])
+        Regressor(**pair(SpoilingRegressor(spoil))).fit(*table[:2])
 
 
 SPOILT_PROBABILITIES = [
@@ -263,7 +263,7 @@ SPOILT_PROBABILITIES = [
 @pytest.mark.parametrize(("spoil", "message"), SPOILT_PROBABILITIES)
 def test_probabilities_that_are_no_probabilities_are_refused_by_name(spoil, message, table):
     X, _, labels = table
-    bad = AnsweringClassifier(spoil)
+    bad = SpoilingClassifier(spoil)
     with pytest.raises(ValueError, match="expert 'bad' failed in prediction: .*" + message):
         Classifier(**pair(bad, DecisionTreeClassifier())).fit(X, labels)
 

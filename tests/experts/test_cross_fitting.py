@@ -1,4 +1,4 @@
-"""Experts asked about rows that they have not seen: ``cv``."""
+"""Cross-fitting: experts predict rows that they were not fitted to, by ``cv``."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Mixtures as ONNX graphs answer as the mixtures do; the oracle is their own answer."""
+"""Mixtures as ONNX graphs predict as the mixtures do, which are the oracle."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Intervals of mixtures on few rows: dispersions that rows left out have widened."""
+"""Calibration on few rows: dispersions are scaled by the likelihood of rows left out."""
 
 import numpy as np
 import pytest

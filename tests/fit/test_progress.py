@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they are told, and that they are obeyed."""
+"""scikit-learn's callbacks: what they receive, and that a stop is obeyed."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Classifiers as gates within EM: folds, honest answers, and going on where a fit stopped."""
+"""Classifiers as gates within EM: folds, predictions out of fold, and refits that go on."""
 
 import numpy as np
 import pandas as pd

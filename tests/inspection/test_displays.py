@@ -1,4 +1,4 @@
-"""Displays: what is drawn is what the model says."""
+"""Displays: what is drawn are the numbers of the model."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Rules in words: on gates whose regions are known, and by recounting what they say."""
+"""Rules in words: on gates whose regions are known, and by recounting their rows."""
 
 import numpy as np
 import pandas as pd

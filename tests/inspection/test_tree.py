@@ -1,4 +1,4 @@
-"""The tree of a hierarchical gate as text and as a plot: what it says is what the model is."""
+"""The tree of a hierarchical gate as text and as a plot: its numbers are those of the model."""
 
 import re
 
