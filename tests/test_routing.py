@@ -12,6 +12,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._data import target as _target
 from skmoe.experts import WrappedBank
 from skmoe.gates import HierarchicalGate, SoftmaxGate
+from skmoe.routing import keep_top, largest, route, weighted_vote
 
 
 class Listener:
@@ -195,3 +196,29 @@ def test_training_evaluates_experts_only_where_it_matters(task, gate, top_k, rng
     assert asked["own"] < asked["all"]
     if gate is None and task == "regression":
         assert asked["own"] < (0.6 if top_k == 1 else 0.9) * asked["all"]
+
+
+# Weights of a route ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 2, 3, 5])
+def test_routes_keep_the_most_probable_and_sum_to_one(rng, top_k):
+    gate = rng.dirichlet(np.ones(4), 500)
+    weights = route(np.log(gate), top_k)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
+    k = min(top_k or 4, 4)
+    assert ((weights > 0).sum(axis=1) == k).all()
+    kept = np.where(weights > 0, gate, 0.0)
+    np.testing.assert_allclose(weights, kept / kept.sum(axis=1, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(kept.sum(axis=1), np.sort(gate, axis=1)[:, -k:].sum(axis=1))
+
+
+def test_ties_are_broken_by_order():
+    np.testing.assert_array_equal(largest(np.zeros((2, 3)), 2), [[True, True, False]] * 2)
+    np.testing.assert_array_equal(keep_top(np.full((1, 3), 1 / 3)), [[1.0, 0.0, 0.0]])
+
+
+def test_votes_are_shares_of_weight():
+    proba = np.array([[[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]])
+    found = weighted_vote(np.array([[0.5, 0.3, 0.2]]), proba)
+    np.testing.assert_allclose(found, [[0.5, 0.5]])
