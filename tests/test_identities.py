@@ -143,7 +143,7 @@ def test_a_classifier_is_the_mixture_of_its_parts(experts, top_k, table):
     X, _, y = table
     if isinstance(experts, list):
         experts = [experts[0], ("b", RandomForestClassifier(5, max_depth=2))]
-    model = classifier(experts, top_k=top_k, max_iter=30).fit(X, y)
+    model = classifier(experts, top_k=top_k, n_init=1, max_iter=10).fit(X, y)
     g, proba = routed(model.gate_proba(X), top_k), model.expert_predict(X)
     mixed = np.einsum("ik,ikc->ic", g, proba)
     assert_allclose(model.predict_proba(X), mixed, rtol=1e-6, atol=1e-12)

@@ -58,7 +58,7 @@ def encoded(last):
 
 
 class WritingRegressor(Ridge):
-    """Writes into the frame that it is handed."""
+    """Writes into the frame that it receives."""
 
     def fit(self, X, y, sample_weight=None):
         X[0, "a"] = 1e6
@@ -70,7 +70,7 @@ class WritingRegressor(Ridge):
 
 
 def small(cls, *experts, **params):
-    return cls(*experts, n_experts=params.pop("n_experts", 2), random_state=0, **params)
+    return cls(*experts, **{"n_experts": 2, "n_init": 1, "random_state": 0} | params)
 
 
 Regressor, Classifier = MixtureOfExpertsRegressor, MixtureOfExpertsClassifier
@@ -83,7 +83,7 @@ PLAIN = {
     "trees out of fold": small(Regressor, DecisionTreeRegressor(max_depth=2), max_iter=10),
     "pool": small(Regressor, [("line", Ridge()), ("flat", Ridge(100.0))], specialize=False),
     "hard": small(Regressor, top_k=1),
-    "tree of gates": small(Regressor, gate=HierarchicalGate((2, 2)), n_experts=4, n_init=2),
+    "tree of gates": small(Regressor, gate=HierarchicalGate((2, 2)), n_experts=4),
     "labels": small(Classifier),
     "labels by vote": small(Classifier, top_k=1, combine="vote", class_weight="balanced"),
 }
@@ -98,7 +98,7 @@ WITH_STRINGS = {
 
 
 def assert_same(model, columns, table):
-    """Fit a model to frames of both kinds, and compare all that it says of either."""
+    """Fit a model to frames of both kinds, and compare all predictions for either."""
     target = columns["labels" if isinstance(model, Classifier) else "y"]
     frames = pl.DataFrame(table), pd.DataFrame(table)
     series = [(make(target), make(columns["weights"])) for make in (pl.Series, pd.Series)]

@@ -76,7 +76,7 @@ def test_the_objective_holds_the_prior_and_is_at_its_optimum(two_lines, rng):
 def test_the_objective_never_falls_under_the_prior(top_k, strength, line, rng):
     X, y = line
     gate, worst = SoftmaxGate(balance=strength), np.inf
-    for _ in range(5):
+    for _ in range(2):
         init = rng.dirichlet(np.ones(3), N)
         params = {"gate": gate, "top_k": top_k, "init": init, "tol": 1e-8, "max_iter": 100}
         labels = np.digitize(y + rng.standard_normal(N), [-1.0, 1.0])
