@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 class Raising(RegressorMixin, BaseEstimator):
     """Raises in ``fit``, from the call with the number `after` on, or in ``predict``.
 
-    Clones share the list `calls`, which tells how often any of them was fitted.
+    Clones share the list `calls`, which counts the fits of them all.
     """
 
     def __init__(self, error=None, where="fit", calls=None, after=0):
@@ -34,8 +34,8 @@ class Raising(RegressorMixin, BaseEstimator):
         return self.inner_.predict(X)
 
 
-class AnsweringRegressor(DummyRegressor):
-    """Answers with what `spoil` makes of a good answer."""
+class SpoilingRegressor(DummyRegressor):
+    """Predicts what `spoil` makes of a good prediction."""
 
     def __init__(self, spoil=None):
         super().__init__()
@@ -45,8 +45,8 @@ class AnsweringRegressor(DummyRegressor):
         return self.spoil(super().predict(X))
 
 
-class AnsweringClassifier(DummyClassifier):
-    """Answers with what `spoil` makes of good probabilities."""
+class SpoilingClassifier(DummyClassifier):
+    """Predicts what `spoil` makes of good probabilities."""
 
     def __init__(self, spoil=None):
         super().__init__()
@@ -57,7 +57,7 @@ class AnsweringClassifier(DummyClassifier):
 
 
 class WritingRegressor(LinearRegression):
-    """Writes into one of the arrays that ``fit`` is handed."""
+    """Writes into one of the arrays that ``fit`` receives."""
 
     def __init__(self, argument="X"):
         super().__init__()
@@ -69,7 +69,7 @@ class WritingRegressor(LinearRegression):
 
 
 class WritingPredictor(LinearRegression):
-    """Writes into X when it is asked to predict."""
+    """Writes into X in ``predict``."""
 
     def predict(self, X):
         X[:1] = 0.0
@@ -77,7 +77,7 @@ class WritingPredictor(LinearRegression):
 
 
 class WritingFrameRegressor(LinearRegression):
-    """Writes into the data frame that ``fit`` is handed."""
+    """Writes into the data frame that ``fit`` receives."""
 
     def fit(self, X, y, sample_weight=None):
         X.iloc[:1] = 0.0
@@ -85,7 +85,7 @@ class WritingFrameRegressor(LinearRegression):
 
 
 class WritingTransformer(BaseEstimator):
-    """Writes into X when it is asked to transform it."""
+    """Writes into X in ``transform``."""
 
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]

@@ -23,7 +23,7 @@ class Table:
     traits : tuple of str
         What is hostile about it.
     refusable : bool
-        Whether a clear error is as good an answer as a model.
+        Whether a clear error is as good a result as a model.
     """
 
     X: Any

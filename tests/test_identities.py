@@ -32,11 +32,15 @@ def table(rng):
 
 
 def regressor(experts=None, **params):
-    return MixtureOfExpertsRegressor(experts, **{"n_experts": 3, "random_state": 0, **params})
+    return MixtureOfExpertsRegressor(
+        experts, **{"n_experts": 3, "n_init": 2, "random_state": 0, **params}
+    )
 
 
 def classifier(experts=None, **params):
-    return MixtureOfExpertsClassifier(experts, **{"n_experts": 3, "random_state": 0, **params})
+    return MixtureOfExpertsClassifier(
+        experts, **{"n_experts": 3, "n_init": 2, "random_state": 0, **params}
+    )
 
 
 # One expert is the plain estimator ---------------------------------------------------------
@@ -139,7 +143,7 @@ def test_a_classifier_is_the_mixture_of_its_parts(experts, top_k, table):
     X, _, y = table
     if isinstance(experts, list):
         experts = [experts[0], ("b", RandomForestClassifier(5, max_depth=2))]
-    model = classifier(experts, top_k=top_k, max_iter=30).fit(X, y)
+    model = classifier(experts, top_k=top_k, n_init=1, max_iter=10).fit(X, y)
     g, proba = routed(model.gate_proba(X), top_k), model.expert_predict(X)
     mixed = np.einsum("ik,ikc->ic", g, proba)
     assert_allclose(model.predict_proba(X), mixed, rtol=1e-6, atol=1e-12)
@@ -218,7 +222,7 @@ class Counting(RegressorMixin, BaseEstimator):
         return np.full(len(X), self.value_)
 
 
-def test_routing_is_read_again_at_prediction_and_asks_no_more_than_it_must(table):
+def test_routing_is_read_again_at_prediction_and_evaluates_no_more_than_it_must(table):
     X, y, _ = table
     resp = np.eye(2)[(X[:, 0] > 0).astype(int)] * 0.8 + 0.1
     model = regressor(Counting(), init=resp, n_experts=2).fit(X, y)

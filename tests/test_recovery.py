@@ -38,6 +38,7 @@ def fit(n, seed, truth_seed=5):
         response=Gaussian(prior=0),
         tol=1e-9,
         max_iter=1000,
+        n_init=3,
         random_state=seed,
     ).fit(X, y)
     true = [

@@ -1,4 +1,4 @@
-"""The same answer every time: seeds, workers, precision, storage, and the labels' own type."""
+"""The same results every time: seeds, workers, precision, storage, and the labels' own type."""
 
 import copy
 import pickle
@@ -65,7 +65,7 @@ def table(rng):
 def fitted(name, table, **params):
     """A model fitted to few iterations, which is all that a comparison needs."""
     X, numbers, labels = table
-    model = clone(MODELS[name]).set_params(n_experts=2, random_state=0, max_iter=15)
+    model = clone(MODELS[name]).set_params(n_experts=2, n_init=1, random_state=0, max_iter=5)
     y = labels if "class" in name or name == "vote" else numbers
     return model.set_params(**params).fit(X, y), X, y
 
@@ -101,7 +101,7 @@ def assert_identical(one, other):
 @pytest.mark.parametrize("seed", [0, None], ids=["seed", "none"])
 def test_the_same_seed_gives_the_same_model(name, seed, table):
     before = np.random.get_state()  # noqa: NPY002 - the state that must stay as it is
-    model, X, y = fitted(name, table, random_state=seed)
+    model, X, y = fitted(name, table, random_state=seed, n_init="auto")
     expected = outputs(model, X, y)
     for a, b in zip(before, np.random.get_state(), strict=True):  # noqa: NPY002
         assert_array_equal(a, b)
@@ -181,8 +181,9 @@ def test_storage_changes_no_bit(name, through, table):
     back = through(model)
     assert_identical(outputs(model, X, y), outputs(back, X, y))
     assert back.lower_bound_ == model.lower_bound_
-    # What is stored is whole: it can be fitted again.
-    assert_identical(outputs(model, X, y), outputs(back.fit(X, y), X, y))
+    if through in (through_pickle, through_skops):
+        # What is stored is whole: it can be fitted again.
+        assert_identical(outputs(model, X, y), outputs(back.fit(X, y), X, y))
 
 
 def test_a_fresh_process_gives_the_same_bits(table, tmp_path):
@@ -268,7 +269,8 @@ def test_few_own_types_are_stored(table):
 def test_labels_come_back_in_their_type(name, make, table):
     X, _, codes = table
     y = make(codes)
-    model = clone(MODELS[name]).set_params(n_experts=2, max_iter=5, random_state=0).fit(X, y)
+    model = clone(MODELS[name]).set_params(n_experts=2, n_init=1, max_iter=5, random_state=0)
+    model.fit(X, y)
     values = np.asarray(y)
     prediction = model.predict(X)
     assert_array_equal(model.classes_, np.unique(values))

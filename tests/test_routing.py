@@ -1,4 +1,4 @@
-"""Hard, sparse and soft routing: who is asked about what, and what that costs in accuracy."""
+"""Hard, sparse and soft routing: which experts are evaluated on which rows, and the accuracy."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
 from skmoe._data import target as _target
 from skmoe.experts import WrappedBank
 from skmoe.gates import HierarchicalGate, SoftmaxGate
+from skmoe.routing import keep_top, largest, route, weighted_vote
 
 
 class Listener:
@@ -57,7 +58,7 @@ def fitted(request, seed):
 @pytest.mark.parametrize(
     "method", ["predict", "score_samples", "responsibilities", "predict_proba"]
 )
-def test_an_expert_is_asked_once_about_its_rows_alone(fitted, method, top_k):
+def test_an_expert_predicts_its_own_rows_once(fitted, method, top_k):
     model, X, y = fitted
     if not hasattr(model, method):
         pytest.skip("a regressor has no probabilities of classes")
@@ -81,7 +82,7 @@ def test_an_expert_is_asked_once_about_its_rows_alone(fitted, method, top_k):
         model.set_params(top_k=None)
 
 
-def test_top_alone_asks_like_the_hard_mixture(fitted):
+def test_top_evaluates_the_experts_that_the_hard_mixture_does(fitted):
     model, X, _ = fitted
     hard = model.set_params(top_k=1).predict(X)
     try:
@@ -160,7 +161,7 @@ def test_a_tree_of_logistic_experts_against_one_on_digits():
     "ignore:no rows were left:UserWarning",
     "ignore:the experts .* repeat y:UserWarning",
 )
-def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, monkeypatch):
+def test_training_evaluates_experts_only_where_it_matters(task, gate, top_k, rng, monkeypatch):
     """The same model, to the last digit, as when every expert is asked about every row."""
     X, y = quarters(rng, 400)
     weights = rng.uniform(0.5, 2.0, 400)
@@ -195,3 +196,29 @@ def test_training_asks_only_where_the_answer_can_matter(task, gate, top_k, rng, 
     assert asked["own"] < asked["all"]
     if gate is None and task == "regression":
         assert asked["own"] < (0.6 if top_k == 1 else 0.9) * asked["all"]
+
+
+# Weights of a route ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 2, 3, 5])
+def test_routes_keep_the_most_probable_and_sum_to_one(rng, top_k):
+    gate = rng.dirichlet(np.ones(4), 500)
+    weights = route(np.log(gate), top_k)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
+    k = min(top_k or 4, 4)
+    assert ((weights > 0).sum(axis=1) == k).all()
+    kept = np.where(weights > 0, gate, 0.0)
+    np.testing.assert_allclose(weights, kept / kept.sum(axis=1, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(kept.sum(axis=1), np.sort(gate, axis=1)[:, -k:].sum(axis=1))
+
+
+def test_ties_are_broken_by_order():
+    np.testing.assert_array_equal(largest(np.zeros((2, 3)), 2), [[True, True, False]] * 2)
+    np.testing.assert_array_equal(keep_top(np.full((1, 3), 1 / 3)), [[1.0, 0.0, 0.0]])
+
+
+def test_votes_are_shares_of_weight():
+    proba = np.array([[[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]])
+    found = weighted_vote(np.array([[0.5, 0.3, 0.2]]), proba)
+    np.testing.assert_allclose(found, [[0.5, 0.5]])

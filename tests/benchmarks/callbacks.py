@@ -1,8 +1,8 @@
-"""What a fit pays for callbacks and `verbose` while nobody looks on.
+"""The share of a fit that callbacks and `verbose` cost while neither is set.
 
 Run ``python -m tests.benchmarks.callbacks``. Two clocks of whole fits would not see a part in a
-thousand. So all that is run for the sake of those who may look on is clocked alone, as often as
-the fit runs it: the door of ``fit``, the frame of every run and the hooks of every iteration.
+thousand. So all that runs for a possible monitor is clocked alone, as often as the fit runs it:
+the wrapper of ``fit``, the frame of every run and the hooks of every iteration.
 """
 
 import sys
@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_diabetes, load_iris
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe._fit.progress import watching
+from skmoe._fit.progress import monitoring
 from skmoe._sklearn import CALLBACKS, callback_context, with_callbacks
 from skmoe.datasets import make_moe_regression
 from skmoe.em._search import _monitored
@@ -37,15 +37,15 @@ class Door(*CALLBACKS, BaseEstimator):
     @with_callbacks
     def fit(self, runs, iterations):
         """Take the frames and hooks of a fit."""
-        with watching(callback_context(self), {}, None, None, 0) as watch:
+        with monitoring(callback_context(self), {}, None, None, 0) as monitor:
             for _ in range(runs):
-                with watch.run("", None, iterations) as each:
+                with monitor.run("", None, iterations) as each:
                     deque(islice(_monitored(repeat(None), each, 0), iterations), maxlen=0)
         return self
 
 
 def paid(name, model, X, y, repeats):
-    """One row: seconds of a fit, and of what it runs for those who may look on."""
+    """One row: seconds of a fit, and of what it runs for a possible monitor."""
     whole = fastest(lambda: model.fit(X, y), repeats)
     runs = 3 * len(model.starts_)  # a start is run shortly, for longer, and to the end
     iterations = sum(start["n_iter"] for start in model.starts_)

@@ -19,7 +19,7 @@ def known(version):
     return json.loads((FOLDER / version / "answers.json").read_text("utf8"))
 
 
-def test_there_are_models_of_each_version_that_is_said_to_be_readable():
+def test_models_of_every_readable_version_are_stored():
     assert {path.name for path in FOLDER.iterdir()} == set(READABLE)
     assert __version__ in READABLE
     for version in READABLE:
