@@ -17,7 +17,7 @@ from skmoe import MixtureOfExpertsRegressor
 from skmoe._data.design import View
 from skmoe._data.target import Target
 from skmoe._fit import fitting
-from skmoe.experts import is_batched
+from skmoe.experts import batch_of
 from skmoe.experts._glm._bank import GlmBank
 from skmoe.gates import ConstantGate, SoftmaxGate
 from skmoe.responses import Gamma, Poisson
@@ -407,14 +407,14 @@ def test_the_standard_deviation_is_within_plus_between(law, rng):
 @LAW_NAMES
 def test_the_law_decides_who_is_solved_in_a_batch(law):
     glm, other = PLAIN[law], PLAIN["gamma" if law == "poisson" else "poisson"]
-    assert is_batched(glm(alpha=0, solver="newton-cholesky", tol=1e-9), law)
-    assert not is_batched(glm(alpha=0), "squares")
-    assert not is_batched(glm(), law)
-    assert not is_batched(glm(alpha=0, fit_intercept=False), law)
-    assert not is_batched(other(alpha=0), law)
+    assert batch_of(glm(alpha=0, solver="newton-cholesky", tol=1e-9), law) is not None
+    assert batch_of(glm(alpha=0), "squares") is None
+    assert batch_of(glm(), law) is None
+    assert batch_of(glm(alpha=0, fit_intercept=False), law) is None
+    assert batch_of(other(alpha=0), law) is None
     for linear in (LinearRegression(), Ridge()):
-        assert not is_batched(linear, law)
-        assert is_batched(linear, "squares")
+        assert batch_of(linear, law) is None
+        assert batch_of(linear, "squares") is not None
 
 
 @LAW_NAMES

@@ -20,7 +20,7 @@ from skmoe._fit.out_of_core import ChunkSums
 from skmoe.datasets import make_moe_classification, make_moe_regression
 from skmoe.em._multinomial import assemble_hessian
 from skmoe.em._sums import BlockSums
-from skmoe.experts._glm._bank import GammaLoss, PoissonLoss
+from skmoe.experts._glm._losses import GammaLoss, PoissonLoss
 from skmoe.experts._glm._sums import GlmForm
 from skmoe.experts._linear._sums import LinearForm
 from skmoe.experts._logistic._sums import LogisticForm
