@@ -7,7 +7,7 @@ the declarations below.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -40,7 +40,12 @@ except ImportError:  # scikit-learn 1.8
 
 
 if TYPE_CHECKING:
-    Bunch: TypeAlias = Any
+
+    class Bunch(dict[str, Any]):
+        """A dictionary whose entries are attributes too."""
+
+        def __init__(self, **entries: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     class BaseEstimator:
         """An estimator with parameters."""
