@@ -8,9 +8,15 @@ import sys
 
 from skmoe._cli import main
 
-if __name__ == "__main__":
-    # A column name that the terminal cannot show must not end the run.
+
+def _run() -> int:
+    """Run the command line on the arguments of the program, and return its exit status."""
     for stream in (sys.stdout, sys.stderr):
+        # A column name that the terminal cannot show must not end the run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(_run())

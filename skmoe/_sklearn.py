@@ -1,7 +1,13 @@
-"""The private names of scikit-learn that the package uses; no other module imports any."""
+"""The private names of scikit-learn that the package uses, and typed names of its base classes.
+
+No other module imports private names of scikit-learn. scikit-learn has no annotations, so that a
+class that derives from its classes has an unknown type. Public classes therefore derive from the
+base classes of this module: at run time they are those of scikit-learn, and a type checker reads
+the declarations below.
+"""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,7 +39,54 @@ except ImportError:  # scikit-learn 1.8
         return method
 
 
-BaseComposition = _BaseComposition
+if TYPE_CHECKING:
+
+    class Bunch(dict[str, Any]):
+        """A dictionary whose entries are attributes too."""
+
+        def __init__(self, **entries: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+    class BaseEstimator:
+        """An estimator with parameters."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def get_metadata_routing(self) -> Any: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+        def __setstate__(self, state: dict[str, Any]) -> None: ...
+        def __sklearn_clone__(self) -> Self: ...
+        def __sklearn_tags__(self) -> Any: ...
+
+    class BaseComposition(BaseEstimator):
+        """An estimator with named parts."""
+
+        def _get_params(self, attr: str, deep: bool = True) -> dict[str, Any]: ...
+        def _set_params(self, attr: str, **params: Any) -> Self: ...
+        def _validate_names(self, names: Any) -> None: ...
+
+    class CallbackSupport:
+        """An estimator whose ``fit`` can have callbacks."""
+
+        def set_callbacks(self, *callbacks: Any) -> Self: ...
+
+    class ClassifierMixin:
+        """A classifier."""
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+    class RegressorMixin:
+        """A regressor."""
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+else:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils import Bunch
+
+    BaseComposition = _BaseComposition
+    CallbackSupport = CALLBACKS[0] if CALLBACKS else type("CallbackSupport", (), {})
+
 VisualBlock = _VisualBlock
 check_sample_weight: Callable[..., Any] = _check_sample_weight
 column_indices: Callable[..., Any] = _get_column_indices
@@ -56,9 +109,14 @@ __all__ = [
     "CALLBACKS",
     "FLOATS",
     "BaseComposition",
+    "BaseEstimator",
+    "Bunch",
+    "CallbackSupport",
+    "ClassifierMixin",
     "HasMethods",
     "Interval",
     "LinearClassifierMixin",
+    "RegressorMixin",
     "StrOptions",
     "VisualBlock",
     "as_numeric",

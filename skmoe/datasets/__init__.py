@@ -1,4 +1,4 @@
-"""Random data sets: from a known mixture of experts, a robot arm, and recorded vowels."""
+"""Random data sets: from a known mixture of experts, a robot arm, and spoken vowels."""
 
 from ._mixtures import make_moe_classification, make_moe_regression
 from ._robot_arm import make_robot_arm

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import Bunch
+
+from .._sklearn import Bunch
 
 Floats = NDArray[np.float64]
 

@@ -6,8 +6,9 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
+from .._sklearn import Bunch
 from ._checks import check_integer, check_real
 from ._draws import (
     draw_categories,

@@ -39,7 +39,7 @@ def to_onnx(
         frame is an input (n, 1) with its name.
     target_opset : int, optional
         Version of ONNX's operators, at least 15; by default the newest that skl2onnx
-        knows.
+        supports.
     options : dict, optional
         Options of skl2onnx. ``{"zipmap": True}`` for probabilities as dictionaries.
 

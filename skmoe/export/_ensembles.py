@@ -94,8 +94,8 @@ def _write_probabilities(graph: Graph, scores: str, n_classes: int) -> str:
     return graph.add("Softmax", scores, axis=1)
 
 
-def _output(graph: Graph, answer: str, operator: Any) -> None:
+def _output(graph: Graph, prediction: str, operator: Any) -> None:
     if is_classifier(operator.raw_operator):
-        output_classes(graph, answer, operator.raw_operator.classes_, operator)
+        output_classes(graph, prediction, operator.raw_operator.classes_, operator)
     else:
-        graph.set_output(answer, operator.outputs[0])
+        graph.set_output(prediction, operator.outputs[0])

@@ -9,11 +9,11 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
-from sklearn.utils import Bunch, check_random_state, resample
+from sklearn.utils import check_random_state, resample
 from sklearn.utils.validation import check_is_fitted
 
 from .. import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from .._sklearn import take
+from .._sklearn import Bunch, take
 from ._likelihood import checked_weights
 from ._linear import check_model, is_regressor, read_expert, read_parameters
 from ._summary import Summary, shares

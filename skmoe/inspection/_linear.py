@@ -14,9 +14,9 @@ from ._types import Floats, Ints, Mixture
 
 #: The supported mixtures, for messages.
 _POSSIBLE = (
-    "standard errors are known for linear, logistic, Poisson or gamma regressions (with coef_ and "
-    "intercept_) and a SoftmaxGate or ConstantGate, each also as the last step of a pipeline, in a "
-    "soft mixture fitted once; of other responses by bootstrap alone"
+    "standard errors are available for linear, logistic, Poisson or gamma regressions (with coef_ "
+    "and intercept_) and a SoftmaxGate or ConstantGate, each also as the last step of a pipeline, "
+    "in a soft mixture fitted once; for other responses by bootstrap alone"
 )
 
 

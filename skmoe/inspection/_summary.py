@@ -39,7 +39,7 @@ class Summary:
     coef : array-like of shape (P,)
         Values in the units of X and y.
     covariance : array-like of shape (P, P)
-        NaN where it is not known.
+        NaN where it is not determined.
     shares : dict of str to float
         Share of the weight of each expert.
     errors : str

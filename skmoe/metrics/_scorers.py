@@ -4,10 +4,10 @@ import inspect
 from typing import Any
 
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
 
+from .._sklearn import BaseEstimator
 from ._scores import crps, log_score, weighted_mean
 
 
