@@ -2,7 +2,7 @@
 
 from ._classifier import ClassifierGate
 from ._constant import ConstantGate
-from ._gaussian._gate import GaussianGate, GaussianTrainer  # noqa: F401
+from ._gaussian._gate import GaussianGate
 from ._hierarchical import HierarchicalGate
 from ._resolve import GATES, is_estimator, make_trainer, resolve_gate  # noqa: F401
 from ._softmax._gate import SoftmaxGate, SoftmaxTrainer  # noqa: F401

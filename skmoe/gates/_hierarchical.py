@@ -293,9 +293,9 @@ class HierarchicalTrainer(GateTrainer):
         self.gate, self.view, self.weights = gate, view, weights
         self.edges = list(preorder(gate.branching))
         # Nodes share the transformers and the transformed X.
-        self._prefix, self._last, self._seen = fit_prefix(resolve_gate(gate.gate), view, None)
+        self._prefix, self._node, self._node_view = fit_prefix(resolve_gate(gate.gate), view, None)
         self.nodes = [
-            make_trainer(self._last, self._seen, None, weights, len(edges) - 1)
+            make_trainer(self._node, self._node_view, None, weights, len(edges) - 1)
             for edges in self.edges
         ]
         self.cheap: bool = all(trainer.cheap for trainer in self.nodes)
@@ -358,7 +358,7 @@ class HierarchicalTrainer(GateTrainer):
         gate = clone(self.gate)
         validate_data(gate, self.view.X, skip_check_array=True)
         nodes = [self._prefix.join(trainer.finish(each)) for trainer, each in self._pairs(state)]
-        return gate._write(nodes, self.edges, self._last, self._seen)
+        return gate._write(nodes, self.edges, self._node, self._node_view)
 
     def _pairs(self, state: State) -> Iterator[tuple[GateTrainer, State]]:
         return zip(self.nodes, state, strict=True)

@@ -29,7 +29,7 @@ class GateMixin(VersionedMixin):
         return False
 
     def learns_online(self) -> bool:
-        """Tell whether the gate can learn batch by batch.
+        """Tell whether EM can train the gate batch by batch.
 
         Returns
         -------

@@ -97,13 +97,13 @@ class GlmPart(NewtonPart):
         super().__init__((n_experts, 1, p), np.zeros(p))
         self.law, self.loss, self.unit = law, loss, unit
 
-    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], GlmForm]:
+    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], GlmForm]:
         """Return a callable that makes a `GlmForm`."""
-        return partial(GlmForm, coef[:, 0], dispersion, self.law, self.loss, self.unit)
+        return partial(GlmForm, iterate[:, 0], dispersion, self.law, self.loss, self.unit)
 
-    def state(self, coef: Floats) -> GlmState:
+    def state(self, iterate: Floats) -> GlmState:
         """Return the bank's state of coefficients, without rows."""
-        return GlmState(coef[:, 0], None)
+        return GlmState(iterate[:, 0], None)
 
     def reading(self, experts: list[Any], design: Any, target: Target) -> Floats:
         """Return the iterate of fitted experts."""

@@ -69,13 +69,13 @@ class LogisticPart(NewtonPart):
     def __init__(self, problem: _multinomial.Labels) -> None:
         super().__init__(problem.shape, problem.ridge)
 
-    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], LogisticForm]:
+    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], LogisticForm]:
         """Return a callable that makes a `LogisticForm`."""
-        return partial(LogisticForm, coef)
+        return partial(LogisticForm, iterate)
 
-    def state(self, coef: Floats) -> _multinomial.Iterate:
+    def state(self, iterate: Floats) -> _multinomial.Iterate:
         """Return the bank's state of coefficients, without log-probabilities of rows."""
-        return _multinomial.Iterate(coef, None)
+        return _multinomial.Iterate(iterate, None)
 
     def reading(self, experts: list[Any], design: Any, target: Target) -> Floats:
         """Return the iterate of fitted experts."""

@@ -41,7 +41,7 @@ class Covariance(ABC):
 
     @abstractmethod
     def estimate(
-        self, rows: Rows, masses: Floats, means: Floats, prior: float, seen: Floats
+        self, rows: Rows, masses: Floats, means: Floats, prior: float, total_mass: Floats
     ) -> Floats:
         """Return the covariances that maximise the penalised likelihood.
 
@@ -52,12 +52,14 @@ class Covariance(ABC):
         means : ndarray of shape (K, d)
         prior : float
             Further rows of each expert, with the mean 0 and the covariance 1.
-        seen : ndarray of shape (K,)
+        total_mass : ndarray of shape (K,)
             Sums of the masses and the further rows, none of them zero.
         """
 
     @abstractmethod
-    def of_scatter(self, scatter: Floats, means: Floats, prior: float, seen: Floats) -> Floats:
+    def of_scatter(
+        self, scatter: Floats, means: Floats, prior: float, total_mass: Floats
+    ) -> Floats:
         """Return the result of `estimate` from sums of squares and products about the means."""
 
     @abstractmethod
@@ -180,12 +182,14 @@ class Full(_Matrices):
     """A covariance (d, d) for each expert."""
 
     def estimate(
-        self, rows: Rows, masses: Floats, means: Floats, prior: float, seen: Floats
+        self, rows: Rows, masses: Floats, means: Floats, prior: float, total_mass: Floats
     ) -> Floats:
-        return self.of_scatter(_scatter(rows, masses, means), means, prior, seen)
+        return self.of_scatter(_scatter(rows, masses, means), means, prior, total_mass)
 
-    def of_scatter(self, scatter: Floats, means: Floats, prior: float, seen: Floats) -> Floats:
-        return (scatter + prior * _second_moments(means)) / seen[:, None, None]
+    def of_scatter(
+        self, scatter: Floats, means: Floats, prior: float, total_mass: Floats
+    ) -> Floats:
+        return (scatter + prior * _second_moments(means)) / total_mass[:, None, None]
 
     def of_all(self, n_experts: int, d: int) -> Floats:
         return np.tile(np.eye(d), (n_experts, 1, 1))
@@ -209,17 +213,19 @@ class Tied(_Matrices):
     """One covariance for all experts, so that log-odds are linear in x."""
 
     def estimate(
-        self, rows: Rows, masses: Floats, means: Floats, prior: float, seen: Floats
+        self, rows: Rows, masses: Floats, means: Floats, prior: float, total_mass: Floats
     ) -> Floats:
         pooled = _pooled_scatter(rows, masses, means)
-        covariance = self.of_scatter(pooled[None], means, prior, seen)
+        covariance = self.of_scatter(pooled[None], means, prior, total_mass)
         if np.linalg.eigvalsh(covariance).min(initial=1.0) < _THIN:
-            covariance = self.of_scatter(_scatter(rows, masses, means), means, prior, seen)
+            covariance = self.of_scatter(_scatter(rows, masses, means), means, prior, total_mass)
         return covariance
 
-    def of_scatter(self, scatter: Floats, means: Floats, prior: float, seen: Floats) -> Floats:
+    def of_scatter(
+        self, scatter: Floats, means: Floats, prior: float, total_mass: Floats
+    ) -> Floats:
         shared = prior * _second_moments(means).sum(axis=0)
-        return (shared + scatter.sum(axis=0, keepdims=True)) / seen.sum()
+        return (shared + scatter.sum(axis=0, keepdims=True)) / total_mass.sum()
 
     def of_all(self, n_experts: int, d: int) -> Floats:
         return np.eye(d)[None]
@@ -287,7 +293,7 @@ class Diag(Covariance):
     diagonal: bool = True
 
     def estimate(
-        self, rows: Rows, masses: Floats, means: Floats, prior: float, seen: Floats
+        self, rows: Rows, masses: Floats, means: Floats, prior: float, total_mass: Floats
     ) -> Floats:
         mass = masses.sum(axis=0)[:, None]
         stored = means + rows.offset
@@ -296,10 +302,12 @@ class Diag(Covariance):
         far = np.flatnonzero(far.any(axis=0))
         if len(far):
             scatter[:, far] = _squared_differences(rows, masses, means, far)
-        return self.of_scatter(np.maximum(scatter, 0.0), means, prior, seen)
+        return self.of_scatter(np.maximum(scatter, 0.0), means, prior, total_mass)
 
-    def of_scatter(self, scatter: Floats, means: Floats, prior: float, seen: Floats) -> Floats:
-        return (scatter + prior * (1.0 + means**2)) / seen[:, None]
+    def of_scatter(
+        self, scatter: Floats, means: Floats, prior: float, total_mass: Floats
+    ) -> Floats:
+        return (scatter + prior * (1.0 + means**2)) / total_mass[:, None]
 
     def of_all(self, n_experts: int, d: int) -> Floats:
         return np.ones((n_experts, d))

@@ -135,8 +135,8 @@ class GaussianPart(ExactPart):
         white = self._matrices(old)
         shift = np.einsum("kij,kj->ki", np.linalg.inv(white), first)
         sums_about_origin = shift + mass[:, None] * old.means
-        shares, seen, means = self.trainer.weights_and_means(sums_about_origin, mass, old)
+        shares, total_mass, means = self.trainer.weights_and_means(sums_about_origin, mass, old)
         moved = np.einsum("kij,kj->ki", white, means - old.means)
         covariance = self.trainer.covariance
         scatter = covariance.moved_scatter(first, second, mass, moved, old.whiteners)
-        return self.trainer.with_scatter(shares, seen, means, scatter, old)
+        return self.trainer.with_scatter(shares, total_mass, means, scatter, old)

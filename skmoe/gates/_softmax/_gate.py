@@ -181,7 +181,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         return type(self) is SoftmaxGate and not self.balance
 
     def learns_online(self) -> bool:
-        """Tell whether the gate can learn batch by batch.
+        """Tell whether EM can train the gate batch by batch.
 
         Returns
         -------

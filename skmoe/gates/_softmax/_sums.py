@@ -74,13 +74,13 @@ class SoftmaxPart(NewtonPart):
     def __init__(self, problem: _multinomial.SoftTargets) -> None:
         super().__init__(problem.shape, problem.ridge)
 
-    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], SoftmaxForm]:
+    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], SoftmaxForm]:
         """Return a callable that makes a `SoftmaxForm`."""
-        return partial(SoftmaxForm, coef[0])
+        return partial(SoftmaxForm, iterate[0])
 
-    def state(self, coef: Floats) -> _multinomial.Iterate:
+    def state(self, iterate: Floats) -> _multinomial.Iterate:
         """Return the trainer's state of coefficients, without log-probabilities of rows."""
-        return _multinomial.Iterate(coef, None)
+        return _multinomial.Iterate(iterate, None)
 
     def problem_masses(self, statistics: Statistics) -> Floats:
         """Return the weight (1,) of all rows, which belong to the one problem."""
