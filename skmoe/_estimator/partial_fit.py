@@ -77,7 +77,8 @@ class Learned:
 
 def if_updated_by_batches(method: Method) -> Method:
     """Decorate ``partial_fit``: a mixture whose parts cannot be updated by batches has none."""
-    return available_if(_can_be_updated)(method)
+    decorate: Any = available_if(_can_be_updated)
+    return decorate(method)
 
 
 def _can_be_updated(model):

@@ -32,9 +32,13 @@ class RegressionTask:
 
     response: Any
 
-    @cached_property
+    @property
     def law(self) -> Any:
-        """The law of y: a clone of its own, checked."""
+        """The law of y: a clone of its own, checked, and the same for a whole fit."""
+        return self._law
+
+    @cached_property
+    def _law(self):
         return resolve_response(self.response)
 
     def default_expert(self):
@@ -57,12 +61,12 @@ class RegressionTask:
         """Return the sample weights (n,) as they are."""
         return weights
 
-    def target(self, y, weights):
+    def target(self, y, weights) -> Any:
         """Return y as experts and law see it."""
         self.law.check_target(y.reshape(len(y), -1))
         return Target.of(y, weights, self.law.standardises)
 
-    def read_chunks(self, chunks):
+    def read_chunks(self, chunks) -> tuple[Any, Any]:
         """Return chunks of rows as they are, and what makes the target of some of their rows."""
         return chunks, partial(self._target_of, chunks)
 
@@ -130,7 +134,7 @@ class ClassificationTask:
 
     class_weight: Any
 
-    @cached_property
+    @property
     def law(self) -> Any:
         """The law of y."""
         return Categorical()
@@ -172,12 +176,12 @@ class ClassificationTask:
         present = mass > 0
         return np.divide(mass.sum() / present.sum(), mass, where=present, out=mass * 0)
 
-    def target(self, y, weights):
+    def target(self, y, weights) -> Any:
         """Return y as experts and law see it."""
         classes, codes = np.unique(y, return_inverse=True)
         return Labels(y, codes, _several(classes))
 
-    def read_chunks(self, chunks):
+    def read_chunks(self, chunks) -> tuple[Any, Any]:
         """Return chunks whose y are codes of labels, and what makes the target of their rows."""
         labels = survey_labels(chunks)
         by_class = self._weights_of(labels.classes, labels.mass)

@@ -76,8 +76,8 @@ def test_warnings_point_at_the_line_of_the_user(method):
 
 def test_the_law_is_resolved_once_a_fit(monkeypatch):
     X, y = make_moe_regression(100, 2, random_state=0)
-    resolve, seen = RegressionTask.law.func, []
-    monkeypatch.setattr(RegressionTask.law, "func", lambda task: seen.append(0) or resolve(task))
+    resolve, seen = RegressionTask._law.func, []
+    monkeypatch.setattr(RegressionTask._law, "func", lambda task: seen.append(0) or resolve(task))
     MixtureOfExpertsRegressor(n_experts=2, random_state=0).fit(X, y)
     assert len(seen) == 1
 
