@@ -159,7 +159,7 @@ def test_trees_score_higher_out_of_fold_and_warn_in_sample(load, repeats):
     X, y = load(return_X_y=True)
     tree, scores = DecisionTreeRegressor(random_state=0), []
     # With a variance of its errors out of fold, one tree is a mixture of one.
-    models = [regressor(tree, cv=5, n_experts=k) for k in (2, 1)]
+    models = [regressor(tree, cv=5, n_experts=k, n_init=1) for k in (2, 1)]
     models.append(regressor(tree, cv=None, n_experts=2, n_init=1))
     for train, test in RepeatedKFold(n_splits=5, n_repeats=repeats, random_state=0).split(X):
         scores.append([])
