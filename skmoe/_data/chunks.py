@@ -148,7 +148,7 @@ def of_blocks(items: Any, n_jobs: int | None) -> Chunks:
     if not hasattr(items, "__getitem__") and iter(items) is items:
         raise TypeError(
             "X must be blocks that can be read again: an object with __len__ and __getitem__, or "
-            f"one whose __iter__ starts anew; got {type(items).__name__}, which can be read once"
+            f"one whose __iter__ starts again; got {type(items).__name__}, which can be read once"
         )
 
     def read():

@@ -80,7 +80,7 @@ class Groups:
         if (weights != self.weights[self.codes]).any():
             raise ValueError(
                 "sample_weight must be the same in all rows of a group, class_weight included: it "
-                "says how often the group stands"
+                "is the number of times that the group counts"
             )
         ones = np.ones(len(self.codes))
         self._member = sparse.csr_array((ones, (self.codes, np.arange(len(self.codes)))))

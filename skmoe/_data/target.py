@@ -239,7 +239,7 @@ def predict_probabilities(expert: Any, X: Any, classes: NDArray) -> Floats:
         return predicted
     unknown = sorted(set(seen.tolist()) - set(classes.tolist()), key=str)
     if unknown:
-        raise ValueError(f"predict_proba must answer for the classes of y, got also {unknown}")
+        raise ValueError(f"predict_proba must be of the classes of y, got also {unknown}")
     proba = np.zeros((len(predicted), len(classes)))
     proba[:, np.searchsorted(classes, seen)] = predicted
     return proba

@@ -1,9 +1,12 @@
-"""One factor on all dispersions where rows are few, from rows that the mixture has not seen.
+"""Widening: one factor on all dispersions where rows are few, estimated from held-out rows.
 
-Gate and experts of many parameters fit noise of the rows they learn from: what is left there
-is smaller than what new rows will show.
+Gate and experts of many parameters fit the noise of their training rows, whose residuals are then
+smaller than those of new rows.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,34 +15,37 @@ from scipy import sparse
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
+from .._data.numerics import Floats
 from .._data.pipelines import is_rigid
 from .._data.splits import places, unit_folds
 from .._data.tables import numeric_features, select
-from ..em._loop import e_step
+from ..em._loop import Result, State, e_step
+from ..em._protocols import Trainer
 from ..experts import fitted_penalty
+from .fitting import Fitting
 from .mixture import FittedRegression, Mixture
-from .problem import count_free_parameters
+from .problem import Data, count_free_parameters
 
-#: With fewer observed numbers for each free parameter than this, dispersions are widened.
+#: Dispersions are widened where there are fewer observed numbers than this per free parameter.
 FEW = 5.0
 
-#: Folds of the rows, as many as where experts are fitted once.
+#: Number of folds of the rows, the same as where experts are fitted once.
 FOLDS = 5
 
-#: Half the difference of the logarithms of two factors that a slope is taken between.
+#: Half the difference of the logarithms of the two factors of a finite difference.
 _STEP = 1e-4
 
 
-def has_few_rows(fitting, training, state):
+def has_few_rows(fitting: Fitting, training: Trainer, state: State) -> bool:
     """Tell whether the dispersions of a mixture fitted with ``cv="auto"`` are to be widened.
 
-    Those of experts that are asked out of fold need no help, and a penalty is what keeps an
-    expert from fitting noise.
+    They are not where an expert is evaluated out of fold, which makes dispersions wide enough, or
+    has a penalty, which keeps it from fitting noise.
 
     Parameters
     ----------
     fitting : Fitting
-    training : RowTrainer
+    training : Trainer
     state : State
     """
     parts, data = fitting.parts, fitting.data
@@ -49,30 +55,32 @@ def has_few_rows(fitting, training, state):
     if any(np.any(fitted_penalty(expert)) for expert in training.finish(state)[1]):
         return False
     distinct = places(_table(data), data.weights).max() + 1
-    observed = distinct * data.target.values.shape[1]
+    observed = distinct * data.target.width
     return bool(observed < FEW * count_free_parameters(training, state))
 
 
-def calibrated(fitting, training, results):
-    """Multiply the dispersions by the factor that makes rows left out likeliest.
+def calibrated(
+    fitting: Fitting, training: Trainer, results: list[Result]
+) -> tuple[list[Result], float]:
+    """Multiply the dispersions by the factor of the largest held-out log-likelihood.
 
-    The mixture is fitted without each fold, from the responsibilities that it ended with; the
-    density of the fold has gates and experts of these fits, and the law of the whole one.
+    The mixture is fitted again without each fold, beginning at its final responsibilities. The
+    density of a fold has the gate and experts of that fit, and the law of the whole mixture.
 
     Parameters
     ----------
     fitting : Fitting
-    training : RowTrainer
+    training : Trainer
     results : list of Result
         Runs whose densities are averaged.
 
     Returns
     -------
     results : list of Result
-        With their new dispersions, and the objective that EM reached before: that of the new ones
-        if errors are multiplied too, but for a constant.
+        The runs with new dispersions. Objectives stay those of EM: up to a constant they are those
+        of the new dispersions with all errors multiplied too.
     factor : float
-        At least one: what is left of the rows fitted to is never too much.
+        At least one, since residuals of the training rows are not too large.
     """
     if not has_few_rows(fitting, training, results[0].state):
         return results, 1.0
@@ -83,46 +91,51 @@ def calibrated(fitting, training, results):
     ], factor
 
 
-def _table(data):
-    """Numeric columns of X and y: rows of a weight of two, and two equal rows, are alike."""
+def _table(data: Data) -> Any:
+    """Return numeric columns of X and y, in which equal rows can be found."""
     X = numeric_features(data.X, data.weights)
+    y: Any = data.target.values
     if sparse.issparse(X):
-        return sparse.csr_matrix(sparse.hstack([X, data.target.values]))
-    return np.column_stack([X, data.target.values])
+        return sparse.csr_matrix(sparse.hstack([X, y]))
+    return np.column_stack([X, y])
 
 
-def _held_out(fitting, training, states):
-    """What mixtures fitted without each fold say of it: a list of `HeldOut`."""
+def _held_out(fitting: Fitting, training: Trainer, states: list[State]) -> list[HeldOutFold]:
+    """Return the predictions for each fold of mixtures that are fitted without it."""
     data, law = fitting.data, fitting.parts.law
     fold = unit_folds(_table(data), data.weights, data.units, FOLDS)
     spreads = [_law_parameters(training, state) for state in states]
     resp = [data.units.spread(training.responsibilities(s, fitting.top_k)) for s in states]
     found = []
-    # Rows that are all alike make one fold, and leave none to learn from.
+    # Rows that are all equal are in one fold, without which there are none to fit to.
     numbers = np.unique(fold) if fold.any() else []
-    with fitting.workers() as pool:
+    with fitting.workers() as workers:
         for number in numbers:
             rest, rows = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            others = [fitting.again(rest, each, pool) for each in resp]
+            others = [fitting.refitted(rest, each, workers) for each in resp]
             part = data.rows(rows)
-            said = [_predictions(part, fitting, *other) for other in others]
-            found.append(HeldOut(part, law, said, [_at(part, law, training, s) for s in spreads]))
+            predictions = [_predictions(part, fitting, *other) for other in others]
+            parameters = [_at(part, law, training, s) for s in spreads]
+            found.append(HeldOutFold(part, law, predictions, parameters))
     return found
 
 
-def _at(part, law, training, parameters):
-    """Parameters of the law in the rows of a part."""
+def _at(part: Any, law: Any, training: Any, parameters: Any) -> Floats:
+    """Return the parameters of the law in the rows of a part, in the units of y."""
     task = FittedRegression(law, parameters, part.target.values.shape[1], training.law.units)
     return task.parameters_at(select(part.X, part.expert_columns))
 
 
-def _law_parameters(training, state):
-    """Parameters of the law (K, q) in the units of y."""
-    return training.law.rescaled(state.parameters.dispersion, training.target.scale)
+def _law_parameters(training: Trainer, state: State) -> Floats:
+    """Return the parameters of the law (K, q) in the units of y."""
+    scale: Any = training.target.scale
+    return training.law.rescaled(state.parameters.dispersion, scale)
 
 
-def _predictions(part, fitting, training, state):
-    """Log mixing weights (U, K) and answers (n, K, m) of a fit, for rows it has not seen."""
+def _predictions(
+    part: Any, fitting: Fitting, training: Trainer, state: State
+) -> tuple[Floats, Floats]:
+    """Return log mixing weights (U, K) and predictions (n, K, m) of a fit for other rows."""
     gate, experts = training.finish(state)
     mixture = Mixture(
         gate=gate,
@@ -138,58 +151,61 @@ def _predictions(part, fitting, training, state):
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What is known of the rows of a fold without them.
+class HeldOutFold:
+    """Predictions for the rows of a fold by mixtures that were fitted without them.
 
     Attributes
     ----------
     data : Data
         The rows.
-    law : response
-    said : list of (ndarray of shape (U, K), ndarray of shape (n, K, m))
-        Log mixing weights of their units, and answers of the experts; one for each run.
+    law : Law
+    predictions : list of (ndarray of shape (U, K), ndarray of shape (n, K, m))
+        Log mixing weights of their units, and predictions of the experts; one pair for each run.
     parameters : list of ndarray of shape (K, q) or (n, K, q)
-        Of the law, in the units of y, as fitted to all rows.
+        Parameters of the law, fitted to all rows, in the units of y.
     """
 
-    data: Any
+    data: Data
     law: Any
-    said: list
-    parameters: list
+    predictions: list[tuple[Floats, Floats]]
+    parameters: list[Floats]
 
-    def log_likelihood(self, factor):
-        """Log-likelihood of all units × their weights, dispersions × `factor`."""
+    def log_likelihood(self, factor: float) -> float:
+        """Return the sum of weights × log-likelihoods of all units, with dispersions × `factor`."""
         y = self.data.target.raw.reshape(len(self.data.weights), -1).astype(np.float64)
         scale, units = np.full(y.shape[1], factor), self.data.units
         runs = []
-        for (log_weights, answers), parameters in zip(self.said, self.parameters, strict=True):
-            log_density = self.law.logpdf(y, answers, self.law.rescaled(parameters, scale))
+        for (log_weights, means), parameters in zip(self.predictions, self.parameters, strict=True):
+            log_density = self.law.logpdf(y, means, self.law.rescaled(parameters, scale))
             runs.append(e_step(log_weights, units.gather(log_density))[1])
         return float(units.weights @ (logsumexp(runs, axis=0) - np.log(len(runs))))
 
 
-def _best_factor(log_likelihood):
-    """The factor, from one upwards, at which a log-likelihood first stops to rise."""
+def _best_factor(log_likelihood: Callable[[float], float]) -> float:
+    """Return the smallest factor, at least one, at which a log-likelihood stops increasing."""
 
-    def slope(log_factor):
+    def slope(log_factor: float) -> float:
         above, below = log_factor + _STEP, log_factor - _STEP
         return log_likelihood(np.exp(above)) - log_likelihood(np.exp(below))
 
     if slope(0.0) <= 0.0:
         return 1.0
     low, high = 0.0, 1.0
-    # Ever wider laws are ever less likely, so that this ends.
+    # The log-likelihood decreases for large factors, so that this ends.
     while slope(high) > 0.0:
         low, high = high, 2.0 * high
-    return float(np.exp(brentq(slope, low, high)))
+    root: Any = brentq(slope, low, high)
+    return float(np.exp(root))
 
 
-def with_scaled_dispersion(training, result, factor, top_k):
-    """A result whose dispersions are multiplied by `factor`."""
+def with_scaled_dispersion(
+    training: Trainer, result: Result, factor: float, top_k: int | None
+) -> Result:
+    """Return a result whose dispersions are multiplied by `factor`."""
     if factor == 1.0:
         return result
     parameters = result.state.parameters
-    scale = np.full(len(training.target.scale), factor)
+    scale = np.full(training.target.width, factor)
     dispersion = training.law.rescaled(parameters.dispersion, scale)
     state = training.expect(replace(parameters, dispersion=dispersion), top_k)
     return replace(result, state=replace(state, objective=result.state.objective))

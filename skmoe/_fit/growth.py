@@ -1,66 +1,76 @@
-"""Choosing the number of experts: grow by splitting, and stop when it no longer pays.
+"""Choice of the number of experts: mixtures grow by splits until a criterion no longer improves.
 
-A mixture of K + 1 experts begins as one of K, of which one expert is cut in two, its gate and
-all other experts kept (the split moves of Ueda, Nakano, Ghahramani and Hinton 2000). What was
-cut badly early on is mended at the end: the experts of the next larger mixture are merged, each
-in turn, and the better of the two mixtures of the chosen size is kept.
+A mixture of K + 1 experts begins as one of K, of which one expert is split in two, its gate and
+all other experts kept (the split moves of Ueda, Nakano, Ghahramani and Hinton 2000). Early splits
+may be poor. Therefore, at the end, each expert of the next larger mixture is merged into the
+others in turn, and the better of the two mixtures of the chosen size is kept.
 """
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import entr
 
+from .._data.numerics import Floats, Ints
 from .._data.splits import unit_folds
+from ..em._loop import Result
+from ..em._protocols import Trainer
 from ..em._search import Search
-from .problem import count_free_parameters
+from ..experts import Workers
+from .fitting import Fitting, Start
+from .problem import Data, count_free_parameters
 
-#: Mixtures that are tried beyond the best before growth stops.
+#: Number of larger mixtures than the best that are tried before growth stops.
 PATIENCE = 2
 
-#: Cuts that are tried for one more expert, and how many of them are followed for longer.
+#: Number of splits that are tried for one more expert, and of those that are run for longer.
 _CUTS = 6
 _FINALISTS = 2
 
-#: What the other part of a cut expert keeps of each row.
+#: Share of each row that the other half of a split expert keeps.
 _KEPT = 0.05
 
-
-#: Where parameters cannot be counted, one part in so many is held out.
+#: Where parameters cannot be counted, one of this many folds is held out.
 _HELD_OUT = 5
+
+#: Returns the criterion of a mixture, lower is better, and what is known of the mixture.
+Judge = Callable[[Trainer, Result], tuple[float, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Grown:
-    """A mixture on the path.
+    """A mixture on the path of growing mixtures.
 
     Attributes
     ----------
-    training : RowTrainer
+    training : Trainer
     result : Result
     log : list of dict
-        What every start reached.
+        What is known of the run of each start.
     value : float
         The criterion, lower is better.
     entry : dict
-        What a user sees of it.
+        The mixture's entry in ``path_``.
     """
 
-    training: Any
-    result: Any
-    log: list
+    training: Trainer
+    result: Result
+    log: list[dict[str, Any]]
     value: float
-    entry: dict
+    entry: dict[str, Any]
 
 
-def bic(training, result):
-    """Schwarz's criterion of a mixture, NaN where its parameters cannot be counted.
+def bic(training: Trainer, result: Result) -> tuple[float, dict[str, Any]]:
+    """Return Schwarz's criterion of a mixture, NaN where its parameters cannot be counted.
 
     Parameters
     ----------
-    training : RowTrainer
+    training : Trainer
     result : Result
 
     Returns
@@ -78,21 +88,21 @@ def bic(training, result):
     return value, {"log_likelihood": log_likelihood, "bic": value, "icl": icl}
 
 
-class HeldOut:
-    """Judges mixtures by rows that they were not fitted to.
+class HeldOutRows:
+    """Rows by which mixtures that were not fitted to them are compared.
 
     Parameters
     ----------
     data : Data
     assemble : callable
-        Maps a training and a result to a fitted estimator.
+        Maps a trainer and a result to a fitted estimator.
     """
 
-    def __init__(self, data, assemble):
+    def __init__(self, data: Data, assemble: Callable[[Trainer, Result], Any]):
         self.data, self.assemble = data, assemble
 
-    def log_score(self, training, result):
-        """Return minus the mean log-score of a mixture, and what is to be known of it."""
+    def log_score(self, training: Trainer, result: Result) -> tuple[float, dict[str, Any]]:
+        """Return minus the mean log-score of a mixture, and what is known of the mixture."""
         data, model = self.data, self.assemble(training, result)
         scores = model.score_samples(data.X, data.target.raw, data.units.labels_of_rows)
         score = float(np.average(scores, weights=data.units.weights))
@@ -100,61 +110,63 @@ class HeldOut:
         return -score, {"log_likelihood": log_likelihood, "held_out": score}
 
 
-def grow(fitting, assemble):
-    """Choose the number of experts, by BIC where parameters can be counted, else held out.
+def grow(
+    fitting: Fitting, assemble: Callable[[Trainer, Result], Any]
+) -> tuple[Trainer, Result, list[dict[str, Any]], list[dict[str, Any]]]:
+    """Choose the number of experts, by BIC or, if parameters cannot be counted, by held-out rows.
 
     Parameters
     ----------
     fitting : Fitting
     assemble : callable
-        Maps a training and a result to a fitted estimator.
+        Maps a trainer and a result to a fitted estimator.
 
     Returns
     -------
-    training : RowTrainer
+    training : Trainer
     result : Result
     log : list of dict
-        What every start of the chosen mixture reached.
+        What is known of the run of each start of the chosen mixture.
     path : list of dict
-        What is to be known of each mixture.
+        What is known of each mixture.
     """
-    with fitting.workers() as pool:
-        growth = Growth(fitting.sized, bic, pool)
+    with fitting.workers() as workers:
+        growth = Growth(fitting.sized, bic, workers)
         first = growth.first()
         if not np.isnan(first.value):
             best, path = growth.run(first)
             return best.training, best.result, best.log, path
         units, data = fitting.data.units, fitting.data
         held = unit_folds(data.X, data.weights, units, _HELD_OUT) == 0
-        judge = HeldOut(data.rows(np.flatnonzero(held)), assemble)
-        growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, pool)
+        judge = HeldOutRows(data.rows(np.flatnonzero(held)), assemble)
+        growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, workers)
         best, path = growth.run(growth.first())
         model = assemble(best.training, best.result)
         resp = model.responsibilities(data.X, data.target.raw, units.labels_of_rows)
-        training = fitting.sized(best.training.n_experts).training(pool)
+        training = fitting.sized(best.training.n_experts).training(workers)
         search = Search(training, training, fitting.settings)
         result = search.best_of_full([("grown", units.mean(resp))], drawn=False)[0]
         return training, result, search.log, path
 
 
 class Growth:
-    """Grows mixtures and chooses one.
+    """A sequence of growing mixtures, of which one is chosen.
 
     Parameters
     ----------
     make : callable
         Maps a number of experts to a `Fitting`.
     judge : callable
-        Maps a training and a result to the criterion, lower is better, and a dict of what is to
-        be known of the mixture.
-    pool : Workers
+        Maps a trainer and a result to the criterion, lower is better, and a dict of what is known
+        of the mixture.
+    workers : Workers
     """
 
-    def __init__(self, make, judge, pool):
-        self.make, self.judge, self.pool = make, judge, pool
+    def __init__(self, make: Callable[[int], Fitting], judge: Judge, workers: Workers):
+        self.make, self.judge, self.workers = make, judge, workers
 
-    def run(self, first):
-        """Grow from a single expert.
+    def run(self, first: Grown) -> tuple[Grown, list[dict[str, Any]]]:
+        """Grow the mixture from a single expert, and choose its size.
 
         Parameters
         ----------
@@ -165,10 +177,11 @@ class Growth:
         best : Grown
             The chosen mixture.
         path : list of dict
-            What is to be known of each mixture, in order.
+            What is known of each mixture, in the order of their sizes.
         """
         best = last = first
-        after, path, failures = None, [best.entry], 0
+        after: Grown | None = None
+        path, failures = [best.entry], 0
         while failures < PATIENCE and not self._is_full(last):
             last = self._grown(last)
             path.append(last.entry)
@@ -177,39 +190,42 @@ class Growth:
             else:
                 after, failures = after or last, failures + 1
         if after is not None and best.training.n_experts > 1:
-            best = self._mended(best, after)
+            best = self._better_of_merged(best, after)
             path[best.training.n_experts - 1] = best.entry
         for entry in path:
             entry["chosen"] = entry is best.entry
         return best, path
 
-    def _mended(self, best, larger):
-        """The better of the chosen mixture, and of one merged from the next larger."""
+    def _better_of_merged(self, best: Grown, larger: Grown) -> Grown:
+        """Return the better of the chosen mixture, and one merged from the next larger."""
         began = time.perf_counter()
         merged = self._fitted(best.training.n_experts, self._merged(larger), began)
         merged.entry["seconds"] += best.entry["seconds"]
         return merged if merged.value < best.value else best
 
-    def _is_full(self, grown):
-        """Whether there are no units left to give a further expert some of its own."""
+    def _is_full(self, grown: Grown) -> bool:
+        """Tell whether there are as many experts as units."""
         return grown.training.n_experts >= len(grown.training.weights)
 
-    def first(self):
+    def first(self) -> Grown:
         """Return the mixture of one expert."""
         began = time.perf_counter()
         ones = np.ones((len(self.make(1).data.units.weights), 1))
         return self._fitted(1, lambda training: [("single", ones)], began)
 
-    def _grown(self, smaller):
+    def _grown(self, smaller: Grown) -> Grown:
+        """Return the mixture of one more expert."""
         began = time.perf_counter()
         return self._fitted(
-            smaller.training.n_experts + 1, lambda training: self._cut(smaller, training), began
+            smaller.training.n_experts + 1, lambda training: self._splits(smaller, training), began
         )
 
-    def _fitted(self, n_experts, starts, began):
-        """Fit from the best of the starts that a new training is given, and judge."""
+    def _fitted(
+        self, n_experts: int, starts: Callable[[Trainer], list[Start]], began: float
+    ) -> Grown:
+        """Fit a mixture from the best of the starts for its trainer, and judge it."""
         fitting = self.make(n_experts)
-        training = fitting.training(self.pool)
+        training = fitting.training(self.workers)
         search = Search(training, training, fitting.settings, finalists=_FINALISTS)
         drawn = starts(training)
         if len(drawn) == 1 or not training.cheap:
@@ -220,8 +236,8 @@ class Growth:
         entry = {"n_experts": n_experts, **known, "seconds": time.perf_counter() - began}
         return Grown(training, result, search.log, value, entry)
 
-    def _cut(self, smaller, training):
-        """Starts in which one expert of a smaller mixture is cut in two, the likeliest first."""
+    def _splits(self, smaller: Grown, training: Trainer) -> list[Start]:
+        """Return starts in which an expert of a smaller mixture is split, best candidates first."""
         state, units = smaller.result.state, smaller.training.units
         resp = smaller.training.responsibilities(state, None)
         log_likelihood = smaller.training.log_likelihood(state, None)
@@ -232,13 +248,13 @@ class Growth:
         for k in order[: _CUTS // 2]:
             rows = units.spread(resp)[:, k]
             for kind, side in starts.halves(rows, fitting.rng).items():
-                drawn.append((kind, _cut_in_two(resp, k, units.mean(side[:, None])[:, 0])))
+                drawn.append((kind, _split_in_two(resp, k, units.mean(side[:, None])[:, 0])))
         return drawn
 
-    def _merged(self, larger):
-        """Starts in which one expert of a larger mixture has given its rows to the others."""
+    def _merged(self, larger: Grown) -> Callable[[Trainer], list[Start]]:
+        """Return starts in which the rows of an expert of a larger mixture go to the others."""
 
-        def starts(training):
+        def starts(training: Trainer) -> list[Start]:
             state = larger.result.state
             resp = larger.training.responsibilities(state, None)
             return [("merged", _without(resp, k)) for k in range(resp.shape[1])]
@@ -246,17 +262,20 @@ class Growth:
         return starts
 
 
-def _worst_explained(resp, log_likelihood, weights):
-    """Numbers of the experts by what their rows lack of the best explained rows, most first."""
+def _worst_explained(resp: Floats, log_likelihood: Floats, weights: Floats) -> Ints:
+    """Sort experts by how far the log-likelihood of their rows is below the median, worst first.
+
+    The size of an expert counts too.
+    """
     lack = np.median(log_likelihood) - log_likelihood
     lack = np.clip(lack, 0.0, 10.0 * np.abs(lack).mean() + 1.0)
     mass = weights @ resp
-    # Half what is unexplained, half sheer size: a cut of few rows can gain little.
+    # A split of an expert of few rows can gain little.
     return np.argsort(-(weights * lack) @ resp - 0.1 * mass, kind="stable")
 
 
-def _cut_in_two(resp, k, side):
-    """Responsibilities (U, K + 1) in which a new expert takes one `side`, (U,), of expert k."""
+def _split_in_two(resp: Floats, k: int, side: Floats) -> Floats:
+    """Return responsibilities (U, K + 1): a new expert has one `side`, (U,), of expert k."""
     share = _KEPT + (1.0 - 2.0 * _KEPT) * side
     new = np.empty((resp.shape[1] + 1, len(resp))).T
     new[:, :-1] = resp
@@ -265,7 +284,7 @@ def _cut_in_two(resp, k, side):
     return new
 
 
-def _without(resp, k):
-    """Responsibilities (U, K - 1) in which the others have shared out the rows of expert k."""
+def _without(resp: Floats, k: int) -> Floats:
+    """Return responsibilities (U, K - 1) in which the rows of expert k go to the others."""
     rest = np.delete(resp, k, axis=1) + 1e-3 / resp.shape[1]
     return np.asfortranarray(rest / rest.sum(axis=1, keepdims=True))

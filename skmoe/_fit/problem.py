@@ -1,4 +1,6 @@
-"""What is to be fitted: the training rows, and the parts of the mixture."""
+"""Inputs of a fit: the training rows, and the specification of the mixture."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,17 +8,22 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from .._data.groups import Groups, Rows
+from .._data.numerics import Floats, Ints
 from .._data.pipelines import last_step
+from .._data.target import Labels, Target
 from .._data.weighted_fit import rows_of
 from .._sklearn import take
-from ..experts import InSample, batch_of, count_parameters
+from ..em._loop import State
+from ..em._protocols import Trainer
+from ..experts import CrossFitting, InSample, batch_of, count_parameters
 
-#: Components that share an expert begin with scales up to this factor below and above its own.
+#: The scales of components that share an expert begin between its own divided by, and times, this.
 _WIDEST = 2.0
 
 
-def count_free_parameters(training, state):
-    """Number of free parameters of gate, experts and law of a state; NaN where one is unknown.
+def count_free_parameters(training: Trainer, state: State) -> float:
+    """Return the number of free parameters of gate, experts and law; NaN where one is unknown.
 
     Parameters
     ----------
@@ -24,7 +31,7 @@ def count_free_parameters(training, state):
     state : State
     """
     gate, experts = training.finish(state)
-    # A user's gate need not say how many parameters it has.
+    # A user's gate need not have a number of parameters.
     count = getattr(last_step(gate), "n_parameters_", np.nan)
     dispersion = training.law.count_parameters(state.parameters.dispersion)
     return float(count + sum(map(count_parameters, experts)) + dispersion)
@@ -40,22 +47,22 @@ class Data:
     target : Target or Labels
     weights : ndarray of shape (n,)
     units : Rows or Groups
-        What has one latent expert each.
+        Observational units with one latent expert each.
     fold : ndarray of shape (n,), int, or None
-        Fold of each row, where experts are asked about rows they have not seen.
+        Fold of each row, where experts are evaluated out of fold.
     gate_columns, expert_columns : list of int, or None for all
     """
 
     X: Any
-    target: Any
-    weights: np.ndarray
-    units: Any
-    fold: np.ndarray | None
-    gate_columns: list | None
-    expert_columns: list | None
+    target: Target | Labels
+    weights: Floats
+    units: Rows | Groups
+    fold: Ints | None
+    gate_columns: list[int] | None
+    expert_columns: list[int] | None
 
-    def rows(self, rows):
-        """The data of some rows, which hold whole units."""
+    def rows(self, rows: Ints) -> Data:
+        """Return the data of some rows, which hold whole units."""
         weights = self.weights[rows]
         return replace(
             self,
@@ -69,7 +76,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Specification:
-    """Unfitted parts.
+    """Unfitted gate, experts and law, and how experts are fitted.
 
     Attributes
     ----------
@@ -77,37 +84,37 @@ class Specification:
     named : list of (str, estimator)
         The experts that are fitted.
     components : list of (str, int)
-        Name of each component of the mixture, and number of the expert it asks.
+        Name of each component of the mixture, and number of its expert.
     clones : bool
         Whether the experts are clones of one estimator.
     specialize : bool
         Whether experts are fitted to rows of their own.
     auto : bool
-        Whether each expert is asked about the training rows in the way that suits it.
-    law : response
+        Whether the cross-fitting strategy is chosen for each expert.
+    law : Law
     params : dict of str to dict
         Routed fit parameters of each expert.
     """
 
     gate: Any
-    named: list
-    components: list
+    named: list[tuple[str, Any]]
+    components: list[tuple[str, int]]
     clones: bool
     specialize: bool
     auto: bool
     law: Any
-    params: dict
+    params: dict[str, dict[str, Any]]
 
-    def sized(self, n_experts):
-        """The same parts with another number of clones of the one expert."""
+    def sized(self, n_experts: int) -> Specification:
+        """Return the specification with another number of clones of the one expert."""
         name, template = self.named[0]
         named = [(f"expert_{k}", clone(template)) for k in range(n_experts)]
         components = [(name, k) for k, (name, _) in enumerate(named)]
         params = {each: self.params.get(name, {}) for each, _ in named}
         return replace(self, named=named, components=components, params=params)
 
-    def rows(self, rows, n):
-        """The same parts, with fit parameters of some of n rows."""
+    def rows(self, rows: Ints, n: int) -> Specification:
+        """Return the specification with the fit parameters of some of n rows."""
         params = {
             name: {key: rows_of(value, rows, n) for key, value in routed.items()}
             for name, routed in self.params.items()
@@ -115,26 +122,26 @@ class Specification:
         return replace(self, params=params)
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Names of the components."""
         return [name for name, _ in self.components]
 
-    def batched(self, cross_fitting):
-        """Whether the experts are solved in one batch.
+    def batched(self, cross_fitting: CrossFitting) -> bool:
+        """Tell whether the experts are solved in one batch.
 
-        One expert alone is fitted as it would be without a mixture.
+        A single expert is not: it is fitted by its own ``fit``.
         """
         template = self.named[0][1]
         alike = self.specialize and self.clones and len(self.named) > 1
         if not alike or batch_of(template, self.law.loss) is None:
             return False
-        # A batch has one fit of the transformers of a pipeline, to all rows.
+        # In a batch the transformers of a pipeline are fitted once, to all rows.
         return last_step(template) is template or isinstance(
             cross_fitting.strategy(template), InSample
         )
 
-    def factors(self):
-        """What tells components that share an expert apart at first: factors (K,) of its scale."""
+    def factors(self) -> Floats:
+        """Return factors (K,) of starting scales, by which components of one expert differ."""
         experts = np.array([number for _, number in self.components])
         out = np.ones(len(experts))
         for number in np.unique(experts):

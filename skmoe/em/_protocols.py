@@ -1,12 +1,11 @@
 """Protocols of the parts of a mixture: the attributes and methods that EM uses of each.
 
-EM combines a gate's trainer, a bank of experts and a law of y, on a target and on units. The
-implementations are in `gates`, `experts` and `responses`, and in `_data.target` and
-`_data.groups`. Every part has all members of its protocol; a method for which a part lacks the
-capability returns None. Throughout,
+EM combines a gate's trainer, a bank of experts and a law of y, on a target and on units. They are
+implemented in `gates`, `experts`, `responses`, `_data.target` and `_data.groups`. A part has all
+members of its protocol; a method for which it lacks the capability returns None. Throughout,
 
-- n is the number of rows, U that of units, K that of experts, m that of outputs, p that of
-  columns of a standardised design (the last is ones), q that of parameters of a law;
+- there are n rows, U units, K experts, m outputs, p columns of a standardised design (of which the
+  last is ones), and q parameters of a law;
 - responsibilities (U, K) have rows that sum to one, and masses are responsibilities × weights;
 - a *state* is one iterate of a part. It never changes: every update returns a new one.
 """

@@ -158,7 +158,7 @@ class SumsTrainer:
         if parts is None:
             raise TypeError("gate and experts must be parts of sums over rows")
         self.parts = parts
-        #: Sums over the rows in memory. Only they have values for each row.
+        # Only sums over rows in memory have values for each row.
         self._rows = BlockSums(bank.view.design.matrix, target.columns, weights)
         self.sums: RowSums = self._rows if sums is None else sums
         self.total = self.sums.total
@@ -250,11 +250,7 @@ class SumsTrainer:
         )
 
     def reach(
-        self,
-        state: State,
-        parameters: Parameters,
-        top_k: int | None,
-        resp: Floats | None = None,
+        self, state: State, parameters: Parameters, top_k: int | None, resp: Floats | None = None
     ) -> State:
         """Return the state of parameters after a step from `state`.
 
