@@ -11,14 +11,11 @@ _GATES = (
     "skmoe.gates._constant.ConstantGate",
     "skmoe.gates._gaussian._gate.GaussianGate",
     "skmoe.gates._hierarchical.HierarchicalGate",
-    "skmoe.gates._softmax._gate.SoftmaxGate",
+    "skmoe.gates._softmax.SoftmaxGate",
 )
 #: Names under which earlier versions have stored gates. Today they resolve to classes that are
 #: trusted under their present names.
-_FORMER_GATES = (
-    "skmoe.gates._gaussian.GaussianGate",
-    "skmoe.gates._softmax.SoftmaxGate",
-)
+_FORMER_GATES = ("skmoe.gates._gaussian.GaussianGate",)
 _LAWS = (
     "skmoe.responses._gamma.Gamma",
     "skmoe.responses._gaussian.Gaussian",

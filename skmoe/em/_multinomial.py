@@ -26,7 +26,7 @@ from .._data.numerics import (
     log_softmax,
     pair_products,
 )
-from ._newton import assemble_hessian, hessian_diagonal
+from ._parts import assemble_hessian, hessian_diagonal
 
 #: Hessians of up to this many coefficients per problem are formed. Larger ones are only multiplied
 #: by vectors.

@@ -1,7 +1,7 @@
-"""Base classes of the parts of a mixture in sums over rows: forms, and steps that are exact.
+"""Base classes of the parts of a mixture in sums over rows: forms, exact steps, Newton steps.
 
-`em._protocols` documents `Form` and `SumsPart`; `em._newton` has the base class of parts whose
-M-step is a step of Newton's method.
+`em._protocols` documents `Form` and `SumsPart`. The Hessian of a multinomial problem is assembled
+from products of columns, weighted with products of probabilities of two classes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ._protocols import Floats, Form, State
 from ._sums import Statistics, Sums
@@ -91,3 +93,135 @@ class ExactPart(ABC):
     def unpack(self, array: Floats) -> State:
         """Return the iterate of an array that `pack` has made."""
         raise TypeError(f"{type(self).__name__} has no iterates that can be packed")
+
+
+_DAMPING = 1e-10
+
+#: Curvature of a problem that has no rows at all, so that its Hessian has an inverse. A larger one
+#: would change the results where all sample weights are small.
+_LEAST_CURVATURE = 1e-100
+
+
+def hessian_diagonal(mass: Floats, ridge: Floats) -> Floats:
+    """Return the diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
+    return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+
+
+def assemble_hessian(grams: Floats, mass: Floats, ridge: Floats) -> Floats:
+    """Assemble negative Hessians from weighted products of columns.
+
+    Parameters
+    ----------
+    grams : ndarray of shape (G, C (C - 1) / 2, p, p)
+        Products with the weights ``w * P_a * P_b``, for every pair a < b of classes.
+    mass : ndarray of shape (G,)
+        Sums of the weights of each problem.
+    ridge : ndarray of shape (p,)
+
+    Returns
+    -------
+    ndarray of shape (G, C p, C p)
+        Regular, also along the null direction of the softmax.
+    """
+    n_problems, n_pairs, p = grams.shape[:3]
+    n_classes = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
+    hessian = np.zeros((n_problems, n_classes, p, n_classes, p))
+    for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
+        hessian[:, a, :, b] -= grams[:, pair]
+        hessian[:, b, :, a] -= grams[:, pair]
+        hessian[:, a, :, a] += grams[:, pair]
+        hessian[:, b, :, b] += grams[:, pair]
+    columns = np.arange(p)
+    # Adding one vector to all classes changes no probability, and gradients are orthogonal to such
+    # directions. Any positive curvature along them will do.
+    along = np.maximum(mass, _LEAST_CURVATURE)[:, None] / n_classes
+    for c in range(n_classes):
+        hessian[:, c, columns, c, columns] += hessian_diagonal(mass, ridge)
+        hessian[:, c, columns, :, columns] += along
+    return hessian.reshape(n_problems, n_classes * p, n_classes * p)
+
+
+class NewtonPart(ABC):
+    """M-step from sums over rows that is a step of Newton's method.
+
+    There are G concave problems with C classes on p columns; an iterate is coef (G, C, p).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (G, C, p).
+    ridge : ndarray of shape (p,)
+        Diagonal of the L2 penalty.
+    """
+
+    #: Number of M-steps of the experts from the responsibilities of a start.
+    first_steps = 3
+
+    def __init__(self, shape: tuple[int, int, int], ridge: Floats):
+        self.shape, self.ridge = shape, ridge
+
+    @abstractmethod
+    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], Any]:
+        """Return a function that makes the form of an iterate, as `em._sums` describes it."""
+
+    @abstractmethod
+    def state(self, coef: Floats) -> Any:
+        """Return the iterate as a state of the part's trainer or bank."""
+
+    def zero(self) -> Floats:
+        """Return the iterate of zero coefficients."""
+        return np.zeros(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients that are solved for at once."""
+        return self.shape[1] * self.shape[2]
+
+    def problem_masses(self, statistics: Any) -> Floats:
+        """Return the sums of weights (G,) of the problems."""
+        return statistics.mass
+
+    def inverse(self, sums: Any, statistics: Any, dispersion: Floats | None) -> Floats:
+        """Return the inverses (G, C p, C p) of the negative Hessians."""
+        n_problems, _, p = self.shape
+        pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
+        hessian = assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
+        return np.linalg.inv(hessian)
+
+    def propose(self, old: Floats, sums: Any, statistics: Any, inverse: Floats) -> Floats:
+        """Return the iterate of a full Newton step.
+
+        Parameters
+        ----------
+        old : ndarray of shape (G, C, p)
+        sums : Sums
+            The sums of this part.
+        statistics : Statistics
+        inverse : ndarray of shape (G, C p, C p)
+            Inverse negative Hessians, at this or an earlier iterate.
+        """
+        return old + self._direction(old, sums, inverse)[0]
+
+    def predicted_gain(self, old: Floats, sums: Any, inverse: Floats) -> float:
+        """Return the gain of a full step that the quadratic approximation predicts."""
+        direction, gradient = self._direction(old, sums, inverse)
+        with np.errstate(over="ignore"):  # after an infinite gain curvatures are formed again
+            return 0.5 * float((gradient * direction).sum())
+
+    def _direction(self, old: Floats, sums: Any, inverse: Floats) -> tuple[Floats, Floats]:
+        """Return Newton's direction and the gradient, (G, C, p)."""
+        gradient = sums.first.reshape(self.shape) - self.ridge * old
+        flat = gradient.reshape(self.shape[0], -1, 1)
+        return np.matmul(inverse, flat).reshape(self.shape), gradient
+
+    def between(self, old: Floats, new: Floats, step: float) -> Floats:
+        """Return the iterate after the share `step` of the way from `old` to `new`."""
+        return old + step * (new - old)
+
+    def pack(self, coef: Floats) -> Floats:
+        """Return the iterate as an array."""
+        return coef
+
+    def unpack(self, array: Floats) -> Floats:
+        """Return the iterate of an array."""
+        return array

@@ -236,13 +236,11 @@ class Target(Protocol):
 
 
 class Units(Protocol):
-    """Observational units with one latent expert each: rows, or groups of rows.
-
-    `weights` are (U,). `labels_of_rows` are group labels (n,), None where rows are units.
-    """
+    """Observational units of weights (U,): rows, or groups of rows, with one latent expert each."""
 
     weights: Floats
 
+    # Group labels (n,); None where rows are units.
     @property
     def labels_of_rows(self) -> NDArray | None: ...
     def rows(self, rows: Ints, weights: Floats) -> Units: ...

@@ -9,10 +9,9 @@ from ..em._protocols import ExpertBank, Law, Target
 from ._batched import BatchedBank
 from ._cross_fitted import CrossFittedBank
 from ._glm._bank import GlmBank, is_glm
-from ._linear._bank import LinearBank, is_linear
-from ._linear._sums import LinearState
+from ._linear import LinearBank, LinearState, is_linear
 from ._linear_models import count_parameters, fitted_penalty
-from ._logistic._bank import LogisticBank, is_logistic
+from ._logistic import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold
 from ._wrapped._workers import Workers

@@ -5,7 +5,7 @@ from ._constant import ConstantGate
 from ._gaussian._gate import GaussianGate
 from ._hierarchical import HierarchicalGate
 from ._resolve import GATES, is_estimator, make_trainer, resolve_gate  # noqa: F401
-from ._softmax._gate import SoftmaxGate, SoftmaxTrainer  # noqa: F401
+from ._softmax import SoftmaxGate, SoftmaxTrainer  # noqa: F401
 from ._targets import GateMixin, is_gate  # noqa: F401
 from ._tree import count_leaves, forks, trunk  # noqa: F401
 

@@ -17,7 +17,7 @@ from .._sklearn import HasMethods, Interval, StrOptions
 from ..em._protocols import Floats, GateTrainer, Ints, State
 from ._constant import ConstantGate
 from ._resolve import GATES, is_estimator, make_trainer, resolve_gate
-from ._softmax._gate import SoftmaxGate
+from ._softmax import SoftmaxGate
 from ._targets import GateMixin, check_targets, shares
 from ._tree import (
     arrange,

@@ -13,7 +13,7 @@ from ._classifier import ClassifierGate
 from ._constant import ConstantGate
 from ._gaussian._gate import GaussianGate
 from ._refit import RefitTrainer
-from ._softmax._gate import SoftmaxGate
+from ._softmax import SoftmaxGate
 from ._targets import is_gate
 
 #: Gates by name.

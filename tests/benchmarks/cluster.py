@@ -20,8 +20,8 @@ import numpy as np
 from skmoe._data.dask import DaskChunks
 from skmoe._data.moments import survey
 from skmoe._fit.out_of_core import ChunkSums
-from skmoe.experts._linear._sums import LinearForm
-from skmoe.gates._softmax._sums import SoftmaxForm
+from skmoe.experts._linear import LinearForm
+from skmoe.gates._softmax import SoftmaxForm
 from skmoe.responses import Gaussian
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated

@@ -22,11 +22,11 @@ from skmoe.em._multinomial import assemble_hessian
 from skmoe.em._sums import BlockSums
 from skmoe.experts._glm._losses import GammaLoss, PoissonLoss
 from skmoe.experts._glm._sums import GlmForm
-from skmoe.experts._linear._sums import LinearForm
-from skmoe.experts._logistic._sums import LogisticForm
+from skmoe.experts._linear import LinearForm
+from skmoe.experts._logistic import LogisticForm
 from skmoe.gates import ConstantGate, GaussianGate, SoftmaxGate
 from skmoe.gates._gaussian._sums import GaussianForm, GaussianPart
-from skmoe.gates._softmax._sums import SoftmaxForm
+from skmoe.gates._softmax import SoftmaxForm
 from skmoe.responses import Categorical, Gamma, Gaussian, Poisson, StudentT
 
 

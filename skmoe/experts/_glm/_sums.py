@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..._data.numerics import weighted_sums
-from ...em._newton import NewtonPart
-from ...em._parts import BaseForm
+from ...em._parts import BaseForm, NewtonPart
 from ...em._protocols import Floats, Law, Target
 from ...em._sums import Statistics, Sums
 from ._losses import LARGEST_ETA, GlmState, LogLinkLoss, damped

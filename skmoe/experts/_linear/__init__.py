@@ -1,1 +1,0 @@
-"""Linear experts with Gaussian errors, solved in one batch."""

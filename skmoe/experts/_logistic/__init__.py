@@ -1,1 +1,0 @@
-"""Multinomial logistic experts, solved in one batch."""
