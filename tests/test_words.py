@@ -39,7 +39,7 @@ DIALECT = {
 #: Uses of the same letters that are plain English or names of others.
 ALLOWED = {
     "opening": {"opening hours"},
-    "question": {"question-and-answer"},
+    "question": {"question-and-answer", "* - Question"},
 }
 
 
