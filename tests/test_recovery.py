@@ -70,6 +70,7 @@ def standard_errors(arrays, X, y):
     return np.sqrt(np.diag(np.linalg.inv(-hessian(objective, vector))))
 
 
+@pytest.mark.slow
 def test_z_scores_have_unit_mean_square():
     scores = []
     for seed in range(30):

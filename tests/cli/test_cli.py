@@ -96,6 +96,7 @@ def test_table_is_compared_and_experts_are_described(
     assert sorted(line.split()[0] for line in lines[experts + 1 : experts + 3]) == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_answer(write, capsys):
     arguments = [write(csv_text(40)), "--target", "price", "--folds", "2", "--experts", "2"]
 
@@ -685,6 +686,7 @@ def test_a_report_is_one_page_with_everything(write, tmp_path, capsys):
     assert sum(item.endswith("; smallest error") for item in sentences) == 1
 
 
+@pytest.mark.slow
 def test_a_report_of_what_scikit_learn_brings(tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "report.html"

@@ -249,7 +249,12 @@ def test_too_many_parameters_are_not_accelerated(table, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")
 @pytest.mark.parametrize(
-    ("gate", "dtype"), [(SoftmaxGate(), np.float32), (GaussianGate("diag"), np.float64)], ids=repr
+    ("gate", "dtype"),
+    [
+        (SoftmaxGate(), np.float32),
+        pytest.param(GaussianGate("diag"), np.float64, marks=pytest.mark.slow),
+    ],
+    ids=repr,
 )
 def test_no_array_as_large_as_the_entries_is_made(dtype, gate, rng, monkeypatch):
     monkeypatch.setattr(_sparse, "_BLOCK_ENTRIES", 2**14)

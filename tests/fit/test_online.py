@@ -27,6 +27,8 @@ KINDS = {
     "Bayes": (MixtureOfExpertsClassifier, GaussianNB()),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+SLOW_LOGISTIC = pytest.param("logistic", marks=pytest.mark.slow)
+ON_STREAMS = pytest.mark.parametrize("kind", ["squares", SLOW_LOGISTIC, "Bayes"])
 BATCH = 100
 
 pytestmark = pytest.mark.filterwarnings(
@@ -95,7 +97,7 @@ def test_dispersions_are_of_the_errors_before_the_call():
 # Streams -----------------------------------------------------------------------------------
 
 
-@EVERY_KIND
+@ON_STREAMS
 def test_a_hundred_batches_score_as_well_as_a_full_fit(kind):
     n_batches = 200 if kind == "squares" else 100
     n = n_batches * BATCH
@@ -106,7 +108,7 @@ def test_a_hundred_batches_score_as_well_as_a_full_fit(kind):
     assert model.n_iter_ == known_of(model).stream.n_batches == n_batches
 
 
-@EVERY_KIND
+@ON_STREAMS
 def test_a_change_of_regime_is_followed(kind):
     model = streamed(make(kind), *table(kind, 40 * BATCH))
     n = 40 * BATCH
@@ -170,7 +172,11 @@ def test_labels_that_are_lacking_get_a_thousandth_of_all_rows():
     assert_allclose(weights, [1, 3, 0.001, 0.003, 0.001, 0.003])
 
 
-@pytest.mark.parametrize("experts", [None, SGD, GaussianNB()], ids=["solved", "SGD", "Bayes"])
+@pytest.mark.parametrize(
+    "experts",
+    [None, pytest.param(SGD, marks=pytest.mark.slow), GaussianNB()],
+    ids=["solved", "SGD", "Bayes"],
+)
 def test_a_label_that_comes_late_is_learned(experts):
     X, y = table("logistic", 12_000, n_classes=4)
     y = np.array(["a", "b", "c", "d"])[y]

@@ -292,7 +292,13 @@ def kinds(rng):
     }
 
 
-@pytest.mark.parametrize("kind", kinds(np.random.default_rng(0)))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow if kind == "labels, full" else ())
+        for kind in kinds(np.random.default_rng(0))
+    ],
+)
 def test_every_kind_in_blocks_is_what_it_is_in_memory(kind, few_rows_first, rng, monkeypatch):
     model, X, y = kinds(rng)[kind]
     model.fit(Blocks(X, y))
