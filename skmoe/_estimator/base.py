@@ -291,6 +291,7 @@ class BaseMixtureOfExperts(
         self.gate_, self.experts_ = training.finish(result.state)
         self.named_experts_ = Bunch(**dict(zip(training.names, self.experts_, strict=True)))
         self.n_experts_ = len(self.experts_)
+        self.weight_seen_ = training.total
         self.expert_usage_ = training.usage(result.state)
         self.gate_entropy_ = training.gate_entropy(result.state)
         self.starved_experts_ = [training.names[k] for k in parameters.starved]

@@ -2,72 +2,25 @@
 
 import copy
 import warnings
-from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
-from .._data.design import View
-from .._data.moments import Standardisation
-from .._data.numerics import weighted_location_scale
-from .._data.tables import select
-from .._data.target import Labels, Target
 from .._fit.online import (
-    Batch,
-    Stream,
+    BatchRows,
+    OnlineFitting,
+    OnlineState,
     as_plain,
-    from_plain,
     refusal,
-    solved_at_once,
+    stored_state,
     with_unseen,
 )
-from .._sklearn import as_numeric
 from .validation import check_weights, check_X, keep_rows
-
-#: Rows that are kept, and the numbers of batches at which a fit to them is tried in the model's
-#: place: a first batch is small, and has optima that many rows have not.
-RECENT_ROWS = 2**12
-REFIT_AT = (4, 8, 16, 32, 64)
-
-#: By how many standard errors such a fit has to predict the next batch better.
-_REFIT_GAIN = 2.0
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What ``partial_fit`` goes on from.
-
-    Attributes
-    ----------
-    gate, experts : Standardisation
-        Of the columns that each side sees in the first batch; those of y with the experts'.
-    stream : Stream
-    y : ndarray of shape (n,) or (n, m)
-        Of the last rows.
-    recent : tuple of ndarray, or None
-        X as numbers, dense or sparse, and weights of the same rows, for as long as the model may
-        be fitted to them.
-    """
-
-    gate: Standardisation
-    experts: Standardisation
-    stream: Stream
-    y: np.ndarray
-    recent: tuple | None
-
-    def with_batch(self, stream, X, y, weights):
-        """After a batch: its stream, and the last rows."""
-        y, recent = _stacked(self.y, y)[-RECENT_ROWS:], None
-        if self.recent is not None and stream.n_batches <= REFIT_AT[-1]:
-            pairs = zip(self.recent, (X, weights), strict=True)
-            recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
-        return replace(self, stream=stream, y=y, recent=recent)
 
 
 def _learns_by_batches(estimator):
@@ -139,12 +92,10 @@ class PartialFitMixin:
         if classes is not None:
             self._check_classes(classes)
         draft = copy.copy(self)
-        if not self.__sklearn_is_fitted__():
-            draft._fit_first(X, y, sample_weight, classes)
-        elif not hasattr(self, "learned_"):
-            draft._initialise(X, y, sample_weight)
+        if self.__sklearn_is_fitted__():
+            draft._learn_batch(X, y, sample_weight)
         else:
-            draft._update(X, y, sample_weight)
+            draft._fit_first(X, y, sample_weight, classes)
         self.__dict__ = vars(draft)
         return self
 
@@ -154,7 +105,9 @@ class PartialFitMixin:
             self.fit(X, y, sample_weight)
         else:
             self._fit_first_with_classes(X, y, sample_weight, np.unique(classes))
-        self._initialise(X, y, sample_weight)
+        X, rows = self._batch_of(X, y, sample_weight)
+        rows = rows.scored(self.score_samples(X, rows.y))
+        self._keep(self._online_fitting().begin(self, rows), rows, np.zeros(0))
 
     def _fit_first_with_classes(self, X, y, sample_weight, classes):
         """Fit to a first batch that may lack labels."""
@@ -173,153 +126,75 @@ class PartialFitMixin:
         self.fit(*with_unseen(X, y, weights, classes))
         self.class_weight = class_weight
 
-    def _initialise(self, X, y, sample_weight):
-        """Sum up a batch under the fitted model."""
-        X, y, weights = self._batch_of(X, y, sample_weight)
-        self._keep(self._learned_from(self, X, y, weights))
-        score = float(np.average(self.score_samples(X, y), weights=weights))
-        self._record(np.array([score]))
-
-    def _learned_from(self, model, X, y, weights):
-        """What to go on from after a fit of `model` to these rows."""
-        last, recent = y, (_numbers(X), weights)
-        if self._has_labels:
-            X, y, weights = with_unseen(X, y, weights, self.classes_)
-        named = self._resolve_parts(np.random.RandomState(0)).named
-        solved = solved_at_once(named[0][1], self._has_labels)
-        seen = select(X, self.expert_columns_) if solved else None
-        experts = _units(seen, y, weights, self._has_labels)
-        gate = _units(select(X, self.gate_columns_), y, weights, True)
-        stream = Stream.of(model, named, self._batch(gate, experts, X, y, weights))
-        return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
-
-    def _update(self, X, y, sample_weight):
-        """Learn a further batch."""
-        known, given = self._known(), (X, y, sample_weight)
-        X, y, weights = self._batch_of(X, y, sample_weight)
-        if not len(y):
+    def _learn_batch(self, X, y, sample_weight):
+        """Learn a further batch, or a first one after ``fit``."""
+        X, rows = self._batch_of(X, y, sample_weight)
+        if not len(rows):
             return
-        batch = self._batch(known.gate, known.experts, X, y, weights)
-        resp, scores = known.stream.expect(batch, self.top_k)
-        history = self.lower_bounds_
-        if known.stream.has_drifted(batch, scores) and self._may_begin_with(y, known.y):
-            self._fit_first(*given, getattr(self, "classes_", None))
+        fitting, history = self._online_fitting(), self.lower_bounds_
+        state = stored_state(getattr(self, "learned_", {}))
+        if state is None:
+            state, history = OnlineState(getattr(self, "weight_seen_", fitting.horizon)), history[:0]
+        if state.has_begun:
+            state, rows = fitting.learn(state, X, rows)
+            self._store_online(state, fitting.trainer(state, X, rows))
         else:
-            if known.stream.n_batches in REFIT_AT and known.recent is not None:
-                known, batch, resp, scores = self._refit_if_better(known, X, y, batch, resp, scores)
-            stream = known.stream.learned(batch, resp, scores)
-            self._keep(known.with_batch(stream, _numbers(X), y, weights))
-            self._store_stream(stream, batch)
-        self._record(np.append(history, np.average(scores, weights=weights)))
-
-    def _refit_if_better(self, known, X, y, batch, resp, scores):
-        """What to go on from: as before, or a fit to the last rows if it predicts the batch."""
-        weights, (recent_X, recent_weights) = batch.weights, known.recent
-        params = {"gate_features": self.gate_columns_, "expert_features": self.expert_columns_}
-        if self._has_labels:
-            params["class_weight"] = None  # it is part of the weights that were kept
-        other = clone(self).set_params(**params)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            other.fit(recent_X, known.y, recent_weights)
-        if self._has_labels and not np.array_equal(other.classes_, self.classes_):
-            return known, batch, resp, scores
-        gain = other.score_samples(_numbers(X), y) - scores
-        mean = np.average(gain, weights=weights)
-        error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
-        if mean <= _REFIT_GAIN * error:
-            return known, batch, resp, scores
-        learned = self._learned_from(other, recent_X, known.y, recent_weights)
-        stream = replace(learned.stream, n_batches=known.stream.n_batches)
-        learned = replace(learned, stream=stream)
-        batch = self._batch(learned.gate, learned.experts, X, y, weights)
-        return learned, batch, *stream.expect(batch, self.top_k)
+            rows = rows.scored(self.score_samples(X, rows.y))
+            state = fitting.wait(state, self, rows)
+        self._keep(state, rows, history)
 
     def _batch_of(self, X, y, sample_weight):
-        """Rows of positive weight: X as numbers, known y, and weights."""
+        """Return X and rows of positive weight, with those of the classes in their weights."""
         X = check_X(self, X, reset=False)
         check_consistent_length(X, y)
         y, n = self._check_y(y), len(y)
         weights = self._class_weights(y, check_weights(sample_weight, X))
         X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
         self._known_y(X, y)
-        return X, y, weights
+        return X, BatchRows.of(X, y, weights)
 
-    def _batch(self, gate, experts, X, y, weights):
-        """The batch in the units of the first."""
-        views = [
-            _Seen(select(X, columns), weights, units)
-            for units, columns in [(gate, self.gate_columns_), (experts, self.expert_columns_)]
-        ]
-        if self._has_labels:
-            target = Labels(y, self._known_y(X, y), self.classes_)
-        else:
-            columns = experts.targets(y.reshape(len(y), -1))
-            target = Target(y, columns, experts.y_mean, experts.y_scale)
-        return Batch(*views, target, weights)
+    def _online_fitting(self):
+        """Return what learns from a batch."""
+        labels = self._has_labels
+        return OnlineFitting(
+            parts=self._resolve_parts(np.random.RandomState(0)),
+            columns=(self.gate_columns_, self.expert_columns_),
+            classes=self.classes_ if labels else None,
+            top_k=self.top_k,
+            n_outputs=1 if labels else self._n_outputs,
+            n_features=self.n_features_in_,
+            fit=partial(_fitted_to, self),
+        )
 
-    def _known(self):
-        """What to go on from."""
-        return Learned(**from_plain(self.learned_))
-
-    def _keep(self, learned):
-        self.learned_ = as_plain(learned)
-
-    def _store_stream(self, stream, batch):
+    def _store_online(self, state, trainer):
         """Write the fitted attributes that a batch changes."""
-        self.gate_ = stream.gate.finish(batch.gate)
-        self.experts_ = stream.experts.finish(batch.experts, batch.target)
+        parameters, statistics = state.parameters, state.statistics
+        self.gate_, self.experts_ = trainer.finish(parameters)
         self.named_experts_ = Bunch(**dict(zip(self.named_experts_, self.experts_, strict=True)))
-        self.expert_usage_ = stream.usage
+        self.expert_usage_ = statistics.mass / statistics.weight
         self.starved_experts_ = []
-        proba = np.exp(stream.gate.log_proba(batch.gate.design))
-        entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
-        self.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
-        found = stream.experts.law_parameters(batch.target)
-        if found is not None:
+        self.gate_entropy_ = trainer.gate_entropy(parameters)
+        if parameters.dispersion is not None:
+            found = parameters.dispersion * trainer.target.scale
             self.law_parameters_, self.widening_ = found, 1.0
-            self.dispersion_ = found[:, 0] if batch.target.single else found
+            self.dispersion_ = found[:, 0] if trainer.target.single else found
 
-    def _record(self, scores):
-        self.lower_bounds_, self.lower_bound_ = scores, float(scores[-1])
-        self.n_iter_, self.converged_ = len(scores), False
+    def _keep(self, state, rows, history):
+        """Write what the next batch goes on from, and the log-scores of batches."""
+        self.learned_, self.weight_seen_ = as_plain(state), state.weight
+        self.lower_bound_ = float(np.average(rows.scores, weights=rows.weights))
+        self.lower_bounds_ = np.append(history, self.lower_bound_)
+        self.n_iter_, self.converged_ = len(self.lower_bounds_), False
         self.stop_reason_ = "partial_fit goes on with the next batch"
 
 
-class _Seen(View):
-    """Rows of a batch, in the units of the first."""
-
-    def __init__(self, X, weights, units):
-        super().__init__(X, weights)
-        self.units = units
-
-    @cached_property
-    def design(self):
-        """The standardised design, made when first asked for."""
-        return self.units.design(_dense(self.X))
-
-
-def _units(X, y, weights, labels):
-    """Units of the columns of X, unless it is None, and of y, unless it holds labels."""
-    of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
-    if labels:
-        return Standardisation(*of_X, None, None)
-    target = Target.of(y, weights)
-    return Standardisation(*of_X, target.mean, target.scale)
-
-
-def _dense(X):
-    X = as_numeric(X)
-    return X.toarray() if hasattr(X, "toarray") else X
-
-
-def _numbers(X):
-    """X as numbers of its own precision, dense or sparse."""
-    return as_numeric(X, (np.float64, np.float32))
-
-
-def _stacked(first, second):
-    """Rows of both."""
-    if sparse.issparse(first):
-        return sparse.vstack([first, second], format="csr")
-    return np.concatenate([first, second])
+def _fitted_to(model, X, y, weights):
+    """Return a mixture with the parameters of `model`, fitted to rows that are numbers."""
+    params = {"gate_features": model.gate_columns_, "expert_features": model.expert_columns_}
+    params["warm_start"] = False
+    if model._has_labels:
+        params["class_weight"] = None  # it is in the weights of the rows
+    other = clone(model).set_params(**params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return other.fit(X, y, weights)

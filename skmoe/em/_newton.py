@@ -1,6 +1,7 @@
 """Parts of a folded mixture whose M-step is a step of Newton's method."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
@@ -77,6 +78,21 @@ class NewtonPart(ABC):
         gradient = sums.first.reshape(self.shape) - self.ridge * old
         flat = gradient.reshape(self.shape[0], -1, 1)
         return np.matmul(inverse, flat).reshape(self.shape), gradient
+
+    def stationary(self, iterate, sums, mass, dispersion=None):
+        """Return sums whose penalised gradient is zero at an iterate."""
+        return replace(sums, first=(self.ridge * iterate).reshape(sums.first.shape))
+
+    def shifted(self, sums, statistics, old, new):
+        """Return sums at one iterate as they are at another, to second order."""
+        n_problems, n_classes, p = self.shape
+        pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
+        change, lost = new - old, np.zeros(self.shape)
+        for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
+            product = np.einsum("gij,gj->gi", pairs[:, pair], change[:, a] - change[:, b])
+            lost[:, a] += product
+            lost[:, b] -= product
+        return replace(sums, first=sums.first - lost.reshape(sums.first.shape))
 
     def between(self, old, new, step):
         """The iterate that a share of the step leads to."""

@@ -10,6 +10,7 @@ from ._linear_models import count_parameters, fitted_penalty
 from ._logistic._bank import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold, rows_of
+from ._wrapped._online import OnlineBank
 from ._wrapped._workers import Pool
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LinearBank",
     "LinearState",
     "LogisticBank",
+    "OnlineBank",
     "OutOfFold",
     "Pool",
     "PooledBank",

@@ -1,15 +1,22 @@
-"""Which parts can learn batch by batch."""
+"""Which parts can learn batch by batch, and how many parameters they have."""
 
 from ..._data.pipelines import is_distribution
 from ..._data.weighted_fit import has_weighted_partial_fit
 from ...experts import is_linear, is_logistic
-from ...gates import SoftmaxGate
+from ...gates import GateMixin
 from ...responses import Gaussian
 
 
-def solved_at_once(template, labels):
-    """Tell whether clones of an expert have sums that a stream solves for."""
-    return (is_logistic if labels else is_linear)(template)
+def solved_at_once(parts, labels):
+    """Tell whether the experts are solved for from sums.
+
+    Parameters
+    ----------
+    parts : Specification
+    labels : bool
+        Whether y are labels.
+    """
+    return parts.clones and (is_logistic if labels else is_linear)(parts.named[0][1])
 
 
 def refusal(parts, labels):
@@ -21,22 +28,39 @@ def refusal(parts, labels):
     labels : bool
         Whether y are labels.
     """
-    unfit = [expert for _, expert in parts.named if not _learns(parts, expert, labels)]
+    solved = solved_at_once(parts, labels)
+    unfit = [expert for _, expert in parts.named if not (solved or _has_partial_fit(expert))]
     if unfit or not parts.specialize or len(parts.named) < 2:
         kinds = "LogisticRegression" if labels else "LinearRegression or Ridge"
         return (
             f"experts must be two or more clones of {kinds}, or estimators with a partial_fit that "
             f"takes sample_weight; got {unfit[0] if unfit else parts.named[0][1]!r}"
         )
-    if type(parts.gate) is not SoftmaxGate or parts.gate.balance:
+    if not (isinstance(parts.gate, GateMixin) and parts.gate.learns_online()):
         return f"the gate must be SoftmaxGate without balance; got {parts.gate!r}"
     law = parts.law
-    if not labels and (type(law) is not Gaussian or law.dispersion != "constant"):
+    if not labels and (type(law) is not Gaussian or not law.has_sums()):
         return f"the response must be Gaussian with constant dispersion; got {law!r}"
     return None
 
 
-def _learns(parts, expert, labels):
-    if parts.clones and solved_at_once(expert, labels):
-        return True
+def _has_partial_fit(expert):
     return has_weighted_partial_fit(expert) and not is_distribution(expert)
+
+
+def count_online_parameters(n_experts, n_gate, n_columns, n_outputs, classes):
+    """Return the number of parameters of a softmax gate and linear experts.
+
+    Parameters
+    ----------
+    n_experts : int
+    n_gate, n_columns : int
+        Columns that gate and experts see.
+    n_outputs : int
+        Of numbers.
+    classes : ndarray of shape (n_classes,), or None for numbers
+    """
+    gate = (n_experts - 1) * (n_gate + 1)
+    if classes is not None:
+        return gate + n_experts * (len(classes) - 1) * (n_columns + 1)
+    return gate + n_experts * n_outputs * (n_columns + 2)

@@ -1,6 +1,6 @@
 """Linear-Gaussian experts, folded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -128,6 +128,20 @@ class LinearPart:
         """Sums of r e z, (K, m, p)."""
         n_experts, n_outputs, p = self.shape
         return sums.first.reshape(n_outputs, n_experts, p).transpose(1, 0, 2)
+
+    def stationary(self, iterate, sums, mass, dispersion):
+        """Return sums of which an iterate and dispersions (K, m) are the optimum."""
+        penalties = (self.ridge * iterate * iterate).sum(axis=2)
+        squares = np.maximum(dispersion**2 * mass[:, None] - penalties, 0.0)
+        first = (self.ridge * iterate).transpose(1, 0, 2).reshape(sums.first.shape)
+        return replace(sums, first=first, further=[squares])
+
+    def shifted(self, sums, statistics, old, new):
+        """Return sums about one iterate as they are about another."""
+        cross = self._cross(sums) - np.matmul(new - old, statistics.grams)
+        first = cross.transpose(1, 0, 2).reshape(sums.first.shape)
+        squares = self.deviances(old, new, sums, statistics)
+        return replace(sums, first=first, further=[squares])
 
     def deviances(self, old, new, sums, statistics):
         """Sums (K, m) of r e² of another iterate; exact as the change goes to zero."""
