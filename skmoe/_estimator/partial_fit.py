@@ -134,7 +134,10 @@ class PartialFitMixin:
         fitting, history = self._online_fitting(), self.lower_bounds_
         state = stored_state(getattr(self, "learned_", {}))
         if state is None:
-            state, history = OnlineState(getattr(self, "weight_seen_", fitting.horizon)), history[:0]
+            state, history = (
+                OnlineState(getattr(self, "weight_seen_", fitting.horizon)),
+                history[:0],
+            )
         if state.has_begun:
             state, rows = fitting.learn(state, X, rows)
             self._store_online(state, fitting.trainer(state, X, rows))

@@ -110,9 +110,7 @@ class OnlineFitting:
     def n_parameters(self):
         """Parameters of the mixture; experts of any kind count as linear ones."""
         sizes = [self.n_features if each is None else len(each) for each in self.columns]
-        return count_online_parameters(
-            len(self.parts.named), *sizes, self.n_outputs, self.classes
-        )
+        return count_online_parameters(len(self.parts.named), *sizes, self.n_outputs, self.classes)
 
     @property
     def least(self):
@@ -150,10 +148,8 @@ class OnlineFitting:
         resp, _ = trainer.responsibilities(parameters, self.top_k)
         parameters = self._completed(state, parameters, rows)
         sums = trainer.statistics(parameters, resp)
-        known = scaled(
-            trainer.stationary(parameters, sums),
-            min(sums.weight if weight is None else weight, self.horizon) / sums.weight,
-        )
+        behind = min(sums.weight if weight is None else weight, self.horizon)
+        known = trainer.stationary(parameters, scaled(sums, behind / sums.weight))
         statistics = known if weight is None else with_batch(known, sums, self.horizon)
         state = replace(
             state,
@@ -284,10 +280,11 @@ class OnlineFitting:
     def _kept(self, state, rows):
         """Return the last rows that the model may yet be fitted to; None if there are none."""
         most = max(RECENT_ROWS, 2 * self.least)
-        refits = state.next_refit <= REFIT_UNTIL and self._is_cheap()
+        refits = state.next_refit <= REFIT_UNTIL and self.is_cheap
         n = most if refits else min(state.drift.n_pending, most)
         return rows.last(n) if n else None
 
-    def _is_cheap(self):
+    @property
+    def is_cheap(self):
         """Whether a fit to the last rows costs little."""
         return self.solved or all(is_rigid(estimator) for _, estimator in self.parts.named)
