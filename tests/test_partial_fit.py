@@ -246,7 +246,9 @@ def test_frames_columns_and_weights(rng):
         times = np.arange(start, start + 600).repeat(weights[rows])
         repeated.partial_fit(frame.iloc[times], y[times])
     assert list(weighted.gate_.feature_names_in_) == ["a", "b"]
-    assert_allclose(weighted.dispersion_, repeated.dispersion_, rtol=1e-2)
+    # The order of the experts is that of the last fit, which is tried after so many rows.
+    dispersions = [np.sort(each.dispersion_) for each in (weighted, repeated)]
+    assert_allclose(*dispersions, rtol=1e-2)
     with pytest.raises(ValueError, match="feature names"):
         weighted.partial_fit(frame[list("bacd")], y)
 
@@ -341,7 +343,7 @@ def test_the_share_of_a_batch_is_that_of_its_rows():
     streamed(model, X[4500:], y[4500:], size=1500)
     assert_allclose(model.learned_["statistics"]["weight"], most, rtol=1e-3)
     assert model.weight_seen_ == 30_000
-    assert horizon(1000) == 25_000 / np.log(2)
+    assert horizon(1000) == 100_000 / np.log(2)
 
 
 def test_a_model_whose_weight_is_unknown_goes_on_as_from_many_rows():

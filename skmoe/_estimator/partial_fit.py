@@ -43,21 +43,31 @@ class PartialFitMixin:
 
     @available_if(_learns_by_batches)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Learn from one more batch of rows, by stepwise EM.
+        """Learn from one more batch of rows, by online EM (Cappé and Moulines 2009).
 
-        The first batch is fitted as ``fit`` would; a model that ``fit`` has fitted goes on from
-        what it is, and the first batch tells how rows lie around it. Each further batch gets an
-        E-step; the M-step solves for decayed sums, in which the newest batch has a share of t to
-        the power -0.6 after t batches, and never less than 0.02 (Cappé and Moulines 2009). A
-        batch that the model predicts far worse than those before, by six standard errors, is of
-        another regime: the model begins anew with it. After 4, 8, 16, 32 and 64 batches a fit to
-        the last 4096 rows takes its place if it predicts the next batch clearly better.
+        The first batch is fitted as ``fit`` would. Each further batch gets an E-step, and its
+        sums are added to those of earlier rows; the M-step is that of ``fit``. Rows weigh, not
+        batches: w rows of earlier batches and b new ones count by w and b, and the weight of a
+        row falls by half with each 3000 rows of weight 1 that come later (with 100 for each
+        parameter of the model, if that is more). A batch and its rows one by one lead to about
+        the same model.
+
+        A model that ``fit`` has fitted goes on from what it is, with the weight of the rows of
+        that fit, `weight_seen_`. It learns once there are five rows for each parameter, which
+        tell how rows lie around it.
+
+        If the log-scores of new rows stay more than half a standard deviation below those of
+        earlier rows, the rows are of another law (a cumulative sum, Page 1954), and the model
+        begins anew with them, once they are five for each parameter. After four times the
+        rows of the first batch, and whenever their number has doubled up to 16384, a fit to the
+        last 4096 rows takes the model's place if it predicts newer ones clearly better.
 
         An expert that is not solved for gets one call of its own ``partial_fit`` a batch, with
         responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
-        Dispersions and gate learn from decayed sums, and from its errors before the call, so
-        that an expert that learns its rows by heart cannot fool them. Such experts, neural
-        networks, get no fits to the last rows, which would cost more than all else.
+        Dispersions and gate learn from sums, and from its errors before the call, so that an
+        expert that overfits does not seem exact. Such experts, neural networks, get no fits to
+        the last rows, which would cost more than all else. Experts of any kind count as many
+        parameters as linear ones.
 
         Parameters
         ----------
@@ -66,9 +76,9 @@ class PartialFitMixin:
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
         classes : array-like of shape (n_classes,), optional
-            Of a classifier: all labels; by default those of the first batch. One that the first
-            batch lacks begins with a probability near 0.001, the same everywhere: each row
-            stands for it with so much of its weight.
+            Of a classifier: all labels; by default those of the first batch. A label that the
+            first batch lacks begins with a probability near 0.001, the same everywhere: each row
+            counts as one of it with that share of its weight.
 
         Returns
         -------
@@ -184,7 +194,7 @@ class PartialFitMixin:
 
     def _keep(self, state, rows, history):
         """Write what the next batch goes on from, and the log-scores of batches."""
-        self.learned_, self.weight_seen_ = as_plain(state), state.weight
+        self.learned_, self.weight_seen_ = as_plain(state), float(state.weight)
         self.lower_bound_ = float(np.average(rows.scores, weights=rows.weights))
         self.lower_bounds_ = np.append(history, self.lower_bound_)
         self.n_iter_, self.converged_ = len(self.lower_bounds_), False

@@ -10,7 +10,7 @@ from ...em._sums import BlockSums, Sums
 #: The weight of a row falls by half with so much weight of later rows, or with so much for each
 #: parameter of the model if that is more.
 HALF_LIFE = 3000.0
-HALF_LIFE_A_PARAMETER = 25.0
+HALF_LIFE_A_PARAMETER = 100.0
 
 
 def horizon(n_parameters):
