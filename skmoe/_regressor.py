@@ -157,6 +157,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         Experts that ended without rows and kept their last fit.
     n_experts_ : int
         Number of experts.
+    weight_seen_ : float
+        Sample weight of the rows behind the fitted model; those of ``partial_fit`` are added.
     n_iter_ : int
         EM iterations of the run that won.
     converged_ : bool

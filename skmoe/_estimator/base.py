@@ -186,20 +186,28 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
     def partial_fit(
         self, X: Any, y: Any, sample_weight: OptionalArray = None, classes: OptionalArray = None
     ) -> Self:
-        """Update the mixture by one more batch of rows: stepwise EM.
+        """Update the mixture by one more batch of rows: online EM (Cappé and Moulines 2009).
 
-        `fit` fits the first batch; a fitted model continues from its fit, and its first batch
-        gives location and scale of the rows. Each further batch gets an E-step; the M-step solves
-        for decayed sums, in which the newest batch has a share of t to the power -0.6 after t
-        batches, and at least 0.02 (Cappé and Moulines 2009). A batch predicted worse than earlier
-        ones by six standard errors starts the model anew. After 4, 8, 16, 32 and 64 batches a fit
-        to the last 4096 rows replaces the model if it predicts the next batch clearly better.
+        `fit` fits the first batch. Each further batch gets an E-step, and its sums are added to
+        those of earlier rows; the M-step is that of ``fit``. Rows weigh, not batches: w rows of
+        earlier batches and b new ones count by w and b. The weight of a row falls by half with
+        each 3000 rows of weight 1 that come later (with 100 for each parameter of the model, if
+        that is more). A batch and its rows one by one lead to about the same model. A model
+        that ``fit`` has fitted continues from its fit, whose rows count by `weight_seen_`; it is
+        updated once there are five rows for each parameter, which give location and scale.
+
+        If the log-scores of new rows stay more than half a standard deviation below those of
+        earlier rows (a cumulative sum, Page 1954), the model is fitted anew to these rows, once
+        they are five for each parameter. After four times the rows of the first batch, and
+        whenever their number has doubled up to 16384, a fit to the last 4096 rows replaces the
+        model if it predicts newer rows clearly better.
 
         An expert that is not solved for gets one call of its own ``partial_fit`` per batch, with
         responsibilities × weights: it forgets as it does alone, which naive Bayes never does.
-        Dispersions and gate are fitted to decayed sums, and to its errors before the call, which
+        Dispersions and gate are fitted to sums, and to its errors before the call, which
         overfitting cannot reduce. With such experts, as neural networks are, there are no fits to
-        the last rows, which would cost more than all else.
+        the last rows, which would cost more than all else. Experts of any kind count as many
+        parameters as linear ones.
 
         Parameters
         ----------

@@ -316,6 +316,7 @@ def _store_mixture(model, task, training, result, widening=1.0):
     model.gate_, model.experts_ = training.finish(result.state)
     model.named_experts_ = Bunch(**dict(zip(training.names, model.experts_, strict=True)))
     model.n_experts_ = len(model.experts_)
+    model.weight_seen_ = training.total
     model.expert_usage_ = training.usage(result.state)
     model.gate_entropy_ = training.gate_entropy(result.state)
     model.starved_experts_ = [training.names[k] for k in parameters.starved]

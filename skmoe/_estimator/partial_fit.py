@@ -1,78 +1,31 @@
-"""``partial_fit``: mixtures that are updated batch by batch."""
+"""The border of ``partial_fit``: which mixtures have it, a batch checked, attributes stored."""
 
 import copy
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
-from .._data.design import View
-from .._data.moments import Standardisation
-from .._data.numerics import weighted_location_scale
-from .._data.tables import select
-from .._data.target import Labels, Target
 from .._fit.online import (
-    Batch,
-    Stream,
+    BatchRows,
+    OnlineFitting,
+    OnlineState,
     as_plain,
-    from_plain,
     refusal,
-    solved_at_once,
+    stored_state,
     with_unseen,
 )
-from .._sklearn import as_numeric
 from .fit import specify
 from .validation import check_weights, check_X, keep_rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-#: Rows that are kept, and the numbers of batches after which a fit to them may replace the model:
-#: a first batch is small, and has optima that more rows do not have.
-RECENT_ROWS = 2**12
-REFIT_AT = (4, 8, 16, 32, 64)
-
-#: Standard errors by which such a fit has to predict the next batch better.
-_REFIT_GAIN = 2.0
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What ``partial_fit`` continues from.
-
-    Attributes
-    ----------
-    gate, experts : Standardisation
-        Of the columns that each side sees in the first batch; those of y with the experts'.
-    stream : Stream
-    y : ndarray of shape (n,) or (n, m)
-        Of the last rows.
-    recent : tuple of ndarray, or None
-        X as numbers, dense or sparse, and weights of the same rows, for as long as the model may
-        be fitted to them.
-    """
-
-    gate: Standardisation
-    experts: Standardisation
-    stream: Stream
-    y: np.ndarray
-    recent: tuple | None
-
-    def with_batch(self, stream, X, y, weights):
-        """Return the same after a batch: its stream, and the last rows."""
-        y, recent = _stacked(self.y, y)[-RECENT_ROWS:], None
-        if self.recent is not None and stream.n_batches <= REFIT_AT[-1]:
-            pairs = zip(self.recent, (X, weights), strict=True)
-            recent = tuple(_stacked(*pair)[-RECENT_ROWS:] for pair in pairs)
-        return replace(self, stream=stream, y=y, recent=recent)
 
 
 def if_updated_by_batches(method: Method) -> Method:
@@ -102,12 +55,10 @@ def with_batch(model, X, y, sample_weight, classes):
     if classes is not None:
         model._task().check_classes(classes, model)
     draft = copy.copy(model)
-    if not model.__sklearn_is_fitted__():
-        _fit_first(draft, X, y, sample_weight, classes)
-    elif not hasattr(model, "learned_"):
-        _initialise(draft, X, y, sample_weight)
-    else:
+    if model.__sklearn_is_fitted__():
         _update(draft, X, y, sample_weight)
+    else:
+        _fit_first(draft, X, y, sample_weight, classes)
     return draft
 
 
@@ -117,7 +68,9 @@ def _fit_first(model, X, y, sample_weight, classes):
         model.fit(X, y, sample_weight)
     else:
         _fit_first_with_classes(model, X, y, sample_weight, np.unique(classes))
-    _initialise(model, X, y, sample_weight)
+    X, rows = _batch_of(model, X, y, sample_weight)
+    rows = rows.scored(model.score_samples(X, rows.y))
+    _store_state(model, _online_fitting(model).begin(model, rows), rows, np.zeros(0))
 
 
 def _fit_first_with_classes(model, X, y, sample_weight, classes):
@@ -139,76 +92,28 @@ def _fit_first_with_classes(model, X, y, sample_weight, classes):
     model.class_weight = class_weight
 
 
-def _initialise(model, X, y, sample_weight):
-    """Sum up a batch under the fitted model."""
-    X, y, weights = _batch_of(model, X, y, sample_weight)
-    model.learned_ = as_plain(_learned_from(model, model, X, y, weights))
-    score = float(np.average(model.score_samples(X, y), weights=weights))
-    _record(model, np.array([score]))
-
-
-def _learned_from(model, fitted, X, y, weights):
-    """Return what to continue from after a fit of the mixture `fitted` to these rows."""
-    last, recent, task = y, (_numbers(X), weights), model._task()
-    classes = task.fitted(model).classes
-    if classes is not None:
-        X, y, weights = with_unseen(X, y, weights, classes)
-    named = specify(model, task, np.random.RandomState(0)).named
-    solved = solved_at_once(named[0][1], task.law.loss)
-    seen = select(X, model.expert_columns_) if solved else None
-    experts = _standardisation(seen, weights, y if classes is None else None)
-    gate = _standardisation(select(X, model.gate_columns_), weights)
-    stream = Stream.of(fitted, named, _batch(model, gate, experts, X, y, weights))
-    return Learned(gate, experts, stream, last, recent if stream.experts.cheap else None)
-
-
 def _update(model, X, y, sample_weight):
-    """Update the model by a further batch."""
-    known, given = known_of(model), (X, y, sample_weight)
-    X, y, weights = _batch_of(model, X, y, sample_weight)
-    if not len(y):
+    """Update a fitted model by a batch: the first one after ``fit``, or a further one."""
+    X, rows = _batch_of(model, X, y, sample_weight)
+    if not len(rows):
         return
-    batch = _batch(model, known.gate, known.experts, X, y, weights)
-    resp, scores = known.stream.expect(batch, model.top_k)
-    history, task = model.lower_bounds_, model._task()
-    if known.stream.has_drifted(batch, scores) and task.can_restart_with(y, known.y):
-        _fit_first(model, *given, task.fitted(model).classes)
+    fitting, history = _online_fitting(model), model.lower_bounds_
+    # Attributes that a model fitted by `fit`, or by an earlier version, does not have.
+    state = stored_state(getattr(model, "learned_", {}))
+    if state is None:
+        weight_seen = getattr(model, "weight_seen_", fitting.horizon)
+        state, history = OnlineState(weight_seen), history[:0]
+    if state.has_begun:
+        state, rows = fitting.learn(state, X, rows)
+        _store_parts(model, state, fitting.trainer(state, X, rows))
     else:
-        if known.stream.n_batches in REFIT_AT and known.recent is not None:
-            known, batch, resp, scores = _refit_if_better(model, known, X, y, batch, resp, scores)
-        stream = known.stream.learned(batch, resp, scores)
-        model.learned_ = as_plain(known.with_batch(stream, _numbers(X), y, weights))
-        _store_stream(model, stream, batch)
-    _record(model, np.append(history, np.average(scores, weights=weights)))
-
-
-def _refit_if_better(model, known, X, y, batch, resp, scores):
-    """Return what to continue from: as before, or a fit that predicts the batch better."""
-    weights, (recent_X, recent_weights) = batch.weights, known.recent
-    params = {"gate_features": model.gate_columns_, "expert_features": model.expert_columns_}
-    classes = model._task().fitted(model).classes
-    if classes is not None:
-        params["class_weight"] = None  # it is part of the weights that were kept
-    other = clone(model).set_params(**params)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        other.fit(recent_X, known.y, recent_weights)
-    if classes is not None and not np.array_equal(other.classes_, classes):
-        return known, batch, resp, scores
-    gain = other.score_samples(_numbers(X), y) - scores
-    mean = np.average(gain, weights=weights)
-    error = np.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(gain))
-    if mean <= _REFIT_GAIN * error:
-        return known, batch, resp, scores
-    learned = _learned_from(model, other, recent_X, known.y, recent_weights)
-    stream = replace(learned.stream, n_batches=known.stream.n_batches)
-    learned = replace(learned, stream=stream)
-    batch = _batch(model, learned.gate, learned.experts, X, y, weights)
-    return learned, batch, *stream.expect(batch, model.top_k)
+        rows = rows.scored(model.score_samples(X, rows.y))
+        state = fitting.wait(state, model, rows)
+    _store_state(model, state, rows, history)
 
 
 def _batch_of(model, X, y, sample_weight):
-    """Return rows of positive weight: X as numbers, known y, and weights."""
+    """Return X and rows of positive weight, with the weights of classes in theirs."""
     task = model._task()
     X = check_X(model, X, reset=False)
     check_consistent_length(X, y)
@@ -216,86 +121,54 @@ def _batch_of(model, X, y, sample_weight):
     weights = task.row_weights(y, check_weights(sample_weight, X))
     X, y, weights = keep_rows(np.flatnonzero(weights > 0), n, X, y, weights)
     task.known_y(X, y, task.fitted(model))
-    return X, y, weights
+    return X, BatchRows.of(X, y, weights)
 
 
-def _batch(model, gate, experts, X, y, weights):
-    """Return the batch, standardised as the first one was."""
-    views = [
-        _Seen(select(X, columns), weights, units)
-        for units, columns in [(gate, model.gate_columns_), (experts, model.expert_columns_)]
-    ]
+def _online_fitting(model):
+    """Return what updates the model by a batch."""
     task = model._task()
     fitted = task.fitted(model)
-    if fitted.classes is not None:
-        target = Labels(y, task.known_y(X, y, fitted), fitted.classes)
-    else:
-        columns = experts.targets(y.reshape(len(y), -1))
-        target = Target(y, columns, experts.y_mean, experts.y_scale)
-    return Batch(*views, target, weights)
+    return OnlineFitting(
+        parts=specify(model, task, np.random.RandomState(0)),
+        columns=(model.gate_columns_, model.expert_columns_),
+        classes=fitted.classes,
+        top_k=model.top_k,
+        n_outputs=fitted.n_outputs,
+        n_features=model.n_features_in_,
+        fit=partial(_fitted_to, model, fitted.classes),
+    )
 
 
-def known_of(model):
-    """Return what ``partial_fit`` continues from, as ``learned_`` stores it."""
-    return Learned(**from_plain(model.learned_))
+def _fitted_to(model, classes, X, y, weights):
+    """Return a mixture with the parameters of `model`, fitted to rows that are numbers."""
+    params = {"gate_features": model.gate_columns_, "expert_features": model.expert_columns_}
+    params["warm_start"] = False
+    if classes is not None:
+        params["class_weight"] = None  # it is in the weights of the rows
+    other = clone(model).set_params(**params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return other.fit(X, y, weights)
 
 
-def _store_stream(model, stream, batch):
-    """Write the fitted attributes that a batch changes."""
-    model.gate_ = stream.gate.finish(batch.gate)
-    model.experts_ = stream.experts.finish(batch.experts, batch.target)
+def _store_parts(model, state, trainer):
+    """Write the fitted attributes of gate, experts and law that a batch changes."""
+    parameters, statistics = state.parameters, state.statistics
+    model.gate_, model.experts_ = trainer.finish(parameters)
     model.named_experts_ = Bunch(**dict(zip(model.named_experts_, model.experts_, strict=True)))
-    model.expert_usage_ = stream.usage
+    model.expert_usage_ = statistics.mass / statistics.weight
     model.starved_experts_ = []
-    proba = np.exp(stream.gate.log_proba(batch.gate.design))
-    entropy = -(proba * np.log(np.maximum(proba, np.finfo(float).tiny))).sum(axis=1)
-    model.gate_entropy_ = float(np.average(entropy, weights=batch.weights))
-    found = stream.experts.law_parameters(batch.target)
-    if found is not None:
+    model.gate_entropy_ = trainer.gate_entropy(parameters)
+    if parameters.dispersion is not None:
+        found = parameters.dispersion * trainer.target.scale
         model.law_parameters_, model.widening_ = found, 1.0
-        model.dispersion_ = found[:, 0] if batch.target.single else found
+        model.dispersion_ = found[:, 0] if trainer.target.single else found
 
 
-def _record(model, scores):
-    model.lower_bounds_, model.lower_bound_ = scores, float(scores[-1])
-    model.n_iter_, model.converged_ = len(scores), False
+def _store_state(model, state, rows, history):
+    """Write the state that the next batch continues from, and the log-scores of batches."""
+    model.learned_, model.weight_seen_ = as_plain(state), float(state.weight)
+    model.lower_bound_ = float(np.average(rows.scores, weights=rows.weights))
+    model.lower_bounds_ = np.append(history, model.lower_bound_)
+    model.n_iter_, model.converged_ = len(model.lower_bounds_), False
     model.stop_reason_ = "partial_fit goes on with the next batch"
-
-
-class _Seen(View):
-    """Rows of a batch, standardised as the first one was."""
-
-    def __init__(self, X, weights, units):
-        super().__init__(X, weights)
-        self.units = units
-
-    @cached_property
-    def design(self):
-        """The standardised design, made when first used."""
-        return self.units.design(_dense(self.X))
-
-
-def _standardisation(X, weights, y=None):
-    """Return location and scale of the columns of X and of y, where they are not None."""
-    of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
-    if y is None:
-        return Standardisation(*of_X, None, None)
-    target = Target.of(y, weights)
-    return Standardisation(*of_X, target.mean, target.scale)
-
-
-def _dense(X):
-    X = as_numeric(X)
-    return X.toarray() if hasattr(X, "toarray") else X
-
-
-def _numbers(X):
-    """Return X as numbers of its own precision, dense or sparse."""
-    return as_numeric(X, (np.float64, np.float32))
-
-
-def _stacked(first, second):
-    """Return the rows of both."""
-    if sparse.issparse(first):
-        return sparse.vstack([first, second], format="csr")
-    return np.concatenate([first, second])

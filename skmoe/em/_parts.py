@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,23 @@ class NewtonPart(ABC):
         gradient = sums.first.reshape(self.shape) - self.ridge * old
         flat = gradient.reshape(self.shape[0], -1, 1)
         return np.matmul(inverse, flat).reshape(self.shape), gradient
+
+    def stationary(
+        self, iterate: Floats, sums: Sums, mass: Floats, dispersion: Floats | None = None
+    ) -> Sums:
+        """Return sums whose penalised gradient is zero at an iterate."""
+        return replace(sums, first=(self.ridge * iterate).reshape(sums.first.shape))
+
+    def shifted(self, sums: Sums, statistics: Statistics, old: Floats, new: Floats) -> Sums:
+        """Return sums at one iterate as they are at another, to second order."""
+        n_problems, n_classes, p = self.shape
+        pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
+        change, lost = new - old, np.zeros(self.shape)
+        for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
+            product = np.einsum("gij,gj->gi", pairs[:, pair], change[:, a] - change[:, b])
+            lost[:, a] += product
+            lost[:, b] -= product
+        return replace(sums, first=sums.first - lost.reshape(sums.first.shape))
 
     def between(self, old: Floats, new: Floats, step: float) -> Floats:
         """Return the iterate after the share `step` of the way from `old` to `new`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -151,17 +151,20 @@ class SumsTrainer:
         sums: RowSums | None = None,
     ):
         self.gate, self.bank, self.law = gate, bank, law
-        self.target, self.weights, self.n_experts = target, weights, n_experts
-        self.units = units
-        self.names: list[str] = []
+        self.target, self.weights, self.units = target, weights, units
+        self.n_experts, self.names = n_experts, []
         parts = sums_parts(gate, bank, law, n_experts)
         if parts is None:
             raise TypeError("gate and experts must be parts of sums over rows")
         self.parts = parts
-        # Only sums over rows in memory have values for each row.
-        self._rows = BlockSums(bank.view.design.matrix, target.columns, weights)
-        self.sums: RowSums = self._rows if sums is None else sums
-        self.total = self.sums.total
+        if sums is None:
+            sums = BlockSums(bank.view.design.matrix, target.columns, weights)
+        self.sums, self.total = sums, sums.total
+
+    @property
+    def _rows(self) -> BlockSums:
+        """Sums over rows in memory: only those have values for each row."""
+        return cast(BlockSums, self.sums)
 
     def _forms(
         self, parameters: Parameters
@@ -191,9 +194,13 @@ class SumsTrainer:
             part.propose(last, sums, statistics, inverse)
             for part, last, sums, inverse in self._terms(state)
         )
-        experts = _where_alive(alive, experts, old.experts)
+        experts = self._kept(old.experts, experts, alive)
         dispersion = self._dispersion(old, experts, statistics, alive)
         return Parameters(gate, experts, dispersion, tuple(np.flatnonzero(~alive).tolist()))
+
+    def _kept(self, old: Any, new: Any, alive: Bools) -> Any:
+        """Return new experts, and the old ones of those that are starved."""
+        return np.where(alive.reshape(-1, *[1] * (old.ndim - 1)), new, old)
 
     def _terms(self, state: State) -> Iterable[tuple[Any, Any, Sums, Any]]:
         """Return, for each part, the part, its iterate, its sums and its inverse Hessian."""
@@ -390,8 +397,3 @@ class SumsTrainer:
         """Return the fitted gate and the list of fitted experts."""
         gate, experts = self._states(state.parameters)
         return self.gate.finish(gate), self.bank.finish(experts)
-
-
-def _where_alive(alive: Bools, new: Floats, old: Floats) -> Floats:
-    """Return new coefficients of the experts that are alive, (K,), and old ones of the others."""
-    return np.where(alive.reshape(-1, *[1] * (old.ndim - 1)), new, old)

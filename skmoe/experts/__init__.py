@@ -14,6 +14,7 @@ from ._linear_models import count_parameters, fitted_penalty
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold
+from ._wrapped._online import OnlineBank
 from ._wrapped._workers import Workers
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "LinearBank",
     "LinearState",
     "LogisticBank",
+    "OnlineBank",
     "OutOfFold",
     "PooledBank",
     "Workers",

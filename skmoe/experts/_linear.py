@@ -142,6 +142,20 @@ class LinearPart(ExactPart):
         n_experts, n_outputs, p = self.shape
         return sums.first.reshape(n_outputs, n_experts, p).transpose(1, 0, 2)
 
+    def stationary(self, iterate: Floats, sums: Sums, mass: Floats, dispersion: Floats) -> Sums:
+        """Return sums of which an iterate and dispersions (K, m) are the optimum."""
+        penalties = (self.ridge * iterate * iterate).sum(axis=2)
+        squares = np.maximum(dispersion**2 * mass[:, None] - penalties, 0.0)
+        first = (self.ridge * iterate).transpose(1, 0, 2).reshape(sums.first.shape)
+        return replace(sums, first=first, further=[squares])
+
+    def shifted(self, sums: Sums, statistics: Statistics, old: Floats, new: Floats) -> Sums:
+        """Return sums about one iterate as they are about another."""
+        cross = self._cross(sums) - np.matmul(new - old, statistics.grams)
+        first = cross.transpose(1, 0, 2).reshape(sums.first.shape)
+        squares = self.deviances(old, new, sums, statistics)
+        return replace(sums, first=first, further=[squares])
+
     def deviances(self, old: Floats, new: Floats, sums: Sums, statistics: Statistics) -> Floats:
         """Return the sums (K, m) of r e² under new coefficients; exact for a small change."""
         change = new - old

@@ -211,7 +211,9 @@ def test_the_step_of_a_gaussian_gate_is_that_of_its_trainer(kind, prior, rng):
         # What the fold says of rows is what the trainer says of them.
         block = part.form(new)()
         assert_allclose(
-            block.look(block.coef @ view.design.matrix.T).T, trainer.log_proba(expected), atol=1e-8
+            block.evaluate_forms(block.coef @ view.design.matrix.T).T,
+            trainer.log_proba(expected),
+            atol=1e-8,
         )
 
 

@@ -1,16 +1,19 @@
-"""Mixtures that learn batch by batch: stepwise EM on decayed sums."""
+"""Mixtures that learn batch by batch: online EM on sums in which old rows fade."""
 
-from ._parts import refusal, solved_at_once
-from ._plain import as_plain, from_plain
-from ._stream import Batch, Stream
+from ._batch import BatchRows
+from ._parts import refusal
+from ._plain import as_plain, stored_state
+from ._stream import OnlineFitting, OnlineState
+from ._sums import HALF_LIFE
 from ._unseen import with_unseen
 
 __all__ = [
-    "Batch",
-    "Stream",
+    "HALF_LIFE",
+    "BatchRows",
+    "OnlineFitting",
+    "OnlineState",
     "as_plain",
-    "from_plain",
     "refusal",
-    "solved_at_once",
+    "stored_state",
     "with_unseen",
 ]

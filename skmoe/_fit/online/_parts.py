@@ -1,41 +1,63 @@
-"""Which parts can learn batch by batch."""
+"""Which parts can learn batch by batch, and how many parameters they have."""
 
 from ..._data.pipelines import is_distribution
 from ..._data.weighted_fit import has_weighted_partial_fit
 from ...experts import is_linear, is_logistic
-from ...gates import SoftmaxGate
+from ...gates import GateMixin
 from ...responses import Gaussian
 
 
-def solved_at_once(template, loss):
-    """Tell whether clones of an expert that minimises a loss have sums that a stream solves for."""
-    return (is_logistic if loss == "labels" else is_linear)(template)
-
-
-def refusal(parts):
-    """Say which of the parts cannot learn so; None where all can.
+def solved_at_once(parts):
+    """Tell whether the experts are solved for from sums.
 
     Parameters
     ----------
     parts : Specification
     """
-    labels = parts.law.loss == "labels"
-    unfit = [expert for _, expert in parts.named if not _learns(parts, expert)]
+    recognised = is_logistic if parts.law.loss == "labels" else is_linear
+    return parts.clones and recognised(parts.named[0][1])
+
+
+def refusal(parts):
+    """Say which of the parts cannot be updated by batches; None where all can.
+
+    Parameters
+    ----------
+    parts : Specification
+    """
+    labels, solved = parts.law.loss == "labels", solved_at_once(parts)
+    unfit = [expert for _, expert in parts.named if not (solved or _has_partial_fit(expert))]
     if unfit or not parts.specialize or len(parts.named) < 2:
         kinds = "LogisticRegression" if labels else "LinearRegression or Ridge"
         return (
             f"experts must be two or more clones of {kinds}, or estimators with a partial_fit that "
             f"takes sample_weight; got {unfit[0] if unfit else parts.named[0][1]!r}"
         )
-    if type(parts.gate) is not SoftmaxGate or parts.gate.balance:
+    if not (isinstance(parts.gate, GateMixin) and parts.gate.learns_online()):
         return f"the gate must be SoftmaxGate without balance; got {parts.gate!r}"
     law = parts.law
-    if not labels and (type(law) is not Gaussian or law.dispersion != "constant"):
+    if not labels and (type(law) is not Gaussian or not law.has_sums()):
         return f"the response must be Gaussian with constant dispersion; got {law!r}"
     return None
 
 
-def _learns(parts, expert):
-    if parts.clones and solved_at_once(expert, parts.law.loss):
-        return True
+def _has_partial_fit(expert):
     return has_weighted_partial_fit(expert) and not is_distribution(expert)
+
+
+def count_online_parameters(n_experts, n_gate, n_columns, n_outputs, classes):
+    """Return the number of parameters of a softmax gate and linear experts.
+
+    Parameters
+    ----------
+    n_experts : int
+    n_gate, n_columns : int
+        Columns that gate and experts see.
+    n_outputs : int
+        Of numbers.
+    classes : ndarray of shape (n_classes,), or None for numbers
+    """
+    gate = (n_experts - 1) * (n_gate + 1)
+    if classes is not None:
+        return gate + n_experts * (len(classes) - 1) * (n_columns + 1)
+    return gate + n_experts * n_outputs * (n_columns + 2)

@@ -3,48 +3,38 @@
 from dataclasses import fields, is_dataclass
 
 from ..._data.moments import Standardisation
-from ._decay import Decayed
-from ._gate import GateStream
-from ._linear import LinearStream
-from ._logistic import LogisticStream
-from ._logits import Softmax
-from ._stream import ScoreBaseline, Stream
-from ._wrapped import Spread, Sure, WrappedStream
+from ...em._row_trainer import Parameters
+from ...em._sums import Statistics, Sums
+from ._batch import BatchRows
+from ._drift import Drift
+from ._stream import OnlineState
 
 _TYPES = {
     kind.__name__: kind
-    for kind in (
-        Decayed,
-        GateStream,
-        LinearStream,
-        LogisticStream,
-        Softmax,
-        Spread,
-        Stream,
-        Sure,
-        Standardisation,
-        ScoreBaseline,
-        WrappedStream,
-    )
+    for kind in (BatchRows, Drift, OnlineState, Parameters, Standardisation, Statistics, Sums)
 }
 
 
 def as_plain(value):
-    """The same with a dictionary for each dataclass: its fields, and its name as ``"type"``."""
+    """Return the same with a dictionary for each dataclass: its fields, and its name as "type"."""
     if is_dataclass(value):
-        names = [field.name for field in fields(value)]
-        known = {"type": type(value).__name__} if type(value).__name__ in _TYPES else {}
-        return known | {name: as_plain(getattr(value, name)) for name in names}
+        named = {each.name: as_plain(getattr(value, each.name)) for each in fields(value)}
+        return {"type": type(value).__name__} | named
     if isinstance(value, (tuple, list)):
         return type(value)(map(as_plain, value))
     return value
 
 
 def from_plain(value):
-    """What `as_plain` has made a dictionary of."""
+    """Return what `as_plain` has made a dictionary of."""
     if isinstance(value, dict):
         given = {name: from_plain(each) for name, each in value.items() if name != "type"}
-        return _TYPES[value["type"]](**given) if "type" in value else given
+        return _TYPES[value["type"]](**given)
     if isinstance(value, (tuple, list)):
         return type(value)(map(from_plain, value))
     return value
+
+
+def stored_state(value):
+    """Return the state of a plain one; None where an earlier version stored another kind."""
+    return from_plain(value) if value.get("type") == OnlineState.__name__ else None
