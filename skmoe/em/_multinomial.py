@@ -136,15 +136,15 @@ class Labels:
 
     def __init__(self, design: Design, ridge: Floats, codes: Ints, n_classes: int, n_problems: int):
         self.design, self.ridge, self.codes = design, ridge, codes
-        self.shape = (n_problems, n_classes, design.shape[1])
+        self.shape: tuple[int, int, int] = (n_problems, n_classes, design.shape[1])
         # Probabilities under the coefficients tried last, at which the next step begins.
         self._keeps = design.shape[0] * n_problems * n_classes <= design.n_entries
         self._last, self._kept = None, {}
 
     def bind(self, weights: Floats) -> None:
         """Set the weights, (n, G), of the next steps."""
-        self.weights = weights
-        self.mass = weights.sum(axis=0)
+        self.weights: Floats = weights
+        self.mass: Floats = weights.sum(axis=0)
 
     def _log_proba_blocks(self, coef: Floats) -> Callable[[slice], Floats]:
         """Return a function from a block of rows to log-probabilities (b, G, C) of all classes."""
