@@ -6,15 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._data.dask import by_partition
 from ._data.tables import is_dask
-from ._estimator.options import Columns, Init, Splitter
+from ._estimator.options import Columns, Estimator, Init, Splitter
 from ._estimator.prediction import FittedMixture, like
 from ._estimator.tasks import ClassificationTask
-from ._sklearn import StrOptions
+from ._sklearn import ClassifierMixin, StrOptions
 
 
 class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
@@ -190,10 +189,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
 
     def __init__(
         self,
-        experts: BaseEstimator | list[tuple[str, Any]] | None = None,
+        experts: Estimator | list[tuple[str, Any]] | None = None,
         n_experts: int | Literal["auto"] = 4,
         *,
-        gate: BaseEstimator | str | None = None,
+        gate: Estimator | str | None = None,
         top_k: int | None = None,
         combine: Literal["mean", "vote", "top"] = "mean",
         gate_features: Columns = None,
@@ -287,7 +286,7 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
     def _proba(self, X):
         """Return probabilities (n, n_classes), at least the smallest that has a logarithm."""
         mixture, X = self._prepared(X)
-        proba = like(X, mixture.predict_proba(X))
+        proba: Any = like(X, mixture.predict_proba(X))
         return np.maximum(proba, np.finfo(proba.dtype).tiny)
 
     def expert_predict(self, X: Any) -> NDArray[np.floating]:

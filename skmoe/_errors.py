@@ -1,7 +1,7 @@
 """Errors that name the part they come from."""
 
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 _NAN_REMEDY = (
     "put a SimpleImputer before it in a Pipeline, leave such columns to the other side with "
@@ -44,7 +44,7 @@ class naming:
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:
         # Interrupts and exits pass unchanged. An error that names its part is not named again.
         if kind is None or not issubclass(kind, Exception):
             return False

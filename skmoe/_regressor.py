@@ -6,16 +6,15 @@ from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._data.dask import by_partition
 from ._data.tables import is_dask
-from ._estimator.options import RESPONSES, Columns, Init, Splitter, read_response
+from ._estimator.options import RESPONSES, Columns, Estimator, Init, Splitter, read_response
 from ._estimator.prediction import FittedMixture, like
 from ._estimator.tasks import RegressionTask
-from ._sklearn import StrOptions
+from ._sklearn import RegressorMixin, StrOptions
 from .distributions import MixtureDistribution
 from .responses import Response
 
@@ -228,10 +227,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
 
     def __init__(
         self,
-        experts: BaseEstimator | list[tuple[str, Any]] | None = None,
+        experts: Estimator | list[tuple[str, Any]] | None = None,
         n_experts: int | Literal["auto"] = 4,
         *,
-        gate: BaseEstimator | str | None = None,
+        gate: Estimator | str | None = None,
         response: Response | str = "gaussian",
         top_k: int | None = None,
         combine: Literal["mean", "median", "top"] = "mean",
@@ -357,7 +356,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         predictions = mixture.best.predictions(X)
         return like(X, predictions[:, :, 0] if mixture.task.single else predictions)
 
-    def __skmoe_components__(self, X):
+    def __skmoe_components__(self, X: Any) -> Any:
         """Return the predictive mixture in each row, for a mixture that this is an expert of."""
         mixture, X = self._prepared(X)
         return mixture.components(X)
@@ -365,7 +364,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     def _task(self) -> RegressionTask:
         return RegressionTask(self.response)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return tags: several outputs, and y of any sign, where law and all experts take them."""
         tags = super().__sklearn_tags__()
         experts = [get_tags(part) for part in self._expert_templates()]

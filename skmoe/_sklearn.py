@@ -7,14 +7,16 @@ the declarations below.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
-from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.linear_model._base import LinearClassifierMixin as _LinearClassifierMixin
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils._indexing import _get_column_indices
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods as _HasMethods
+from sklearn.utils._param_validation import Interval as _Interval
+from sklearn.utils._param_validation import StrOptions as _StrOptions
 from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_sample_weight
@@ -27,14 +29,14 @@ except ImportError:  # scikit-learn 1.7
     )
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 
     CALLBACKS: tuple[type, ...] = (CallbackSupportMixin,)
 except ImportError:  # scikit-learn 1.8
     CALLBACKS = ()
-    _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-    def with_callbacks(method: _Method) -> _Method:
+    def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the method unchanged, where scikit-learn has no callbacks."""
         return method
 
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         def __setstate__(self, state: dict[str, Any]) -> None: ...
         def __sklearn_clone__(self) -> Self: ...
         def __sklearn_tags__(self) -> Any: ...
+        def _validate_params(self) -> None: ...
 
     class BaseComposition(BaseEstimator):
         """An estimator with named parts."""
@@ -85,14 +88,21 @@ else:
     from sklearn.utils import Bunch
 
     BaseComposition = _BaseComposition
-    CallbackSupport = CALLBACKS[0] if CALLBACKS else type("CallbackSupport", (), {})
+    # Without callbacks, an empty class stands for the one of later releases, in its module.
+    _empty = {"__module__": "sklearn.callback", "__slots__": ()}
+    CallbackSupport = CALLBACKS[0] if CALLBACKS else type("CallbackSupport", (), _empty)
 
-VisualBlock = _VisualBlock
+HasMethods: Callable[..., Any] = _HasMethods
+Interval: Callable[..., Any] = _Interval
+LinearClassifierMixin: type[Any] = _LinearClassifierMixin
+StrOptions: Callable[..., Any] = _StrOptions
+VisualBlock: Callable[..., Any] = _VisualBlock
 check_sample_weight: Callable[..., Any] = _check_sample_weight
 column_indices: Callable[..., Any] = _get_column_indices
 raise_for_params: Callable[..., None] = _raise_for_params
 routing_enabled: Callable[[], bool] = _routing_enabled
 take: Callable[..., Any] = _safe_indexing
+with_callbacks: Callable[..., Any] = _with_callbacks
 
 
 def callback_context(estimator: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
@@ -81,7 +81,7 @@ def own_components(estimator, X):
     return innermost(estimator).__skmoe_components__(before_last(estimator, X))
 
 
-def fit_prefix(estimator: Any, view: View, y: NDArray) -> tuple[Prefix, Any, View]:
+def fit_prefix(estimator: Any, view: View, y: NDArray[Any] | None) -> tuple[Prefix, Any, View]:
     """Fit the transformers of a pipeline, once for the whole of EM.
 
     Parameters
@@ -124,7 +124,7 @@ class Prefix:
         The fitted steps of the pipeline, and of the pipelines that are its last step.
     """
 
-    estimator: BaseEstimator
+    estimator: Any
     fitted: list[list[tuple[str, Any]]]
 
     def before(self, trainer: Any) -> Any:

@@ -7,13 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from .._fit.fitting import KINDS
 from .._sklearn import (
-    CALLBACKS,
     BaseComposition,
+    Bunch,
+    CallbackSupport,
     HasMethods,
     Interval,
     StrOptions,
@@ -33,8 +34,14 @@ OptionalArray = ArrayLike | None
 _COLUMNS = ["array-like", slice, str, callable, Integral, None]
 
 
-class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
+class BaseMixtureOfExperts(CallbackSupport, BaseComposition):
     """Constructor parameters, ``fit`` and ``partial_fit``."""
+
+    experts: Any
+    n_experts: Any
+    gate: Any
+    top_k: int | None
+    combine: Any
 
     experts_: list[Any]
     named_experts_: Bunch
@@ -177,7 +184,7 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
     @with_callbacks
     def _fit(self, given):
         self._validate_params()
-        draft = fitted_draft(self, callback_context(self), given)
+        draft: Any = fitted_draft(self, callback_context(self), given)
         # One assignment: an interrupt finds the old fit or the new one, never half of each.
         self.__dict__ = vars(draft)
         return self
@@ -237,7 +244,8 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
             batch, or rows are no numbers.
         """
         self._validate_params()
-        self.__dict__ = vars(with_batch(self, X, y, sample_weight, classes))
+        draft: Any = with_batch(self, X, y, sample_weight, classes)
+        self.__dict__ = vars(draft)
         return self
 
     # --------------------------------------------------------------- routing
@@ -259,7 +267,7 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
 
     # ----------------------------------------------------------- conventions
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags: the mixture takes what all of its parts take."""
         tags = super().__sklearn_tags__()
         templates = [*self._gate_templates(), *self._expert_templates()]
@@ -294,10 +302,10 @@ class BaseMixtureOfExperts(*CALLBACKS, BaseComposition):
             "parallel", [gate, *(expert for _, expert in experts)], names=names, dash_wrapped=False
         )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return all attributes, and the version."""
         return stored_state(super().__getstate__())
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over stored attributes; they may be those of an earlier version."""
         super().__setstate__(loaded_state(type(self), state))

@@ -224,7 +224,8 @@ class RowsInMemory:
         draft.gate_columns_, draft.expert_columns_ = seen, columns
         units = make_units(groups, weights)
         if fold is None and cv is not None:
-            fold = make_folds(cv, select(X, columns), weights, units, specification.specialize)
+            number: Any = cv
+            fold = make_folds(number, select(X, columns), weights, units, specification.specialize)
         data = Data(X, task.target(y, weights), weights, units, fold, seen, columns)
         start = None if resp is None else (kind, resp)
         return cls(replace(specification, params=params), data, start)

@@ -1,17 +1,30 @@
 """Constructor parameters and the objects that they mean."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
-from sklearn.model_selection import BaseCrossValidator
 
 from .._data.pipelines import innermost, is_distribution
 from ..gates import is_estimator
 from ..responses import Gamma, Gaussian, Laplace, Poisson, Response, StudentT
+
+
+class Estimator(Protocol):
+    """An object with parameters, as every estimator of scikit-learn is."""
+
+    def get_params(self, deep: bool = True) -> Any: ...
+
+
+class CrossValidator(Protocol):
+    """A splitter of scikit-learn, whose methods may have further parameters."""
+
+    def split(self, *args: Any, **kwargs: Any) -> Any: ...
+    def get_n_splits(self, *args: Any, **kwargs: Any) -> Any: ...
+
 
 #: Columns as ``ColumnTransformer`` selects them; None for all.
 Columns = str | int | slice | ArrayLike | Callable[[Any], Any] | None
@@ -20,7 +33,7 @@ Columns = str | int | slice | ArrayLike | Callable[[Any], Any] | None
 Init = Literal["auto", "kmeans", "random", "split"] | ArrayLike
 
 #: How rows are split for cross-fitting.
-Splitter = int | Literal["auto"] | BaseCrossValidator | Iterable[tuple[Any, Any]] | None
+Splitter = int | Literal["auto"] | CrossValidator | Iterable[tuple[Any, Any]] | None
 
 RESPONSES = {
     "gamma": Gamma,

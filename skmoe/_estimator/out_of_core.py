@@ -34,11 +34,12 @@ def chunks_of(model, given, specification):
         return DaskChunks(X, y, sample_weight)
     if not _is_large_file(X) or y is None or refused is not None:
         return None
-    arrays = [values if values is None else np.asarray(values) for values in (y, sample_weight)]
-    for name, values in zip(["y", "sample_weight"], arrays, strict=True):
+    y = np.asarray(y)
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    for name, values in [("y", y), ("sample_weight", weights)]:
         if values is not None and len(values) != len(X):
             raise ValueError(f"{name} must have {len(X)} rows, as X; got {len(values)}")
-    return of_arrays(X, *arrays, model.n_jobs)
+    return of_arrays(X, y, weights, model.n_jobs)
 
 
 def _needs_memory(model, given, specification):

@@ -21,7 +21,7 @@ from .validation import check_X
 class FittedMixture(BaseMixtureOfExperts):
     """Responsibilities, scores and criteria: what both estimators have after ``fit``."""
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         """Tell whether ``fit`` has succeeded."""
         return hasattr(self, "gate_")
 
@@ -128,7 +128,9 @@ class FittedMixture(BaseMixtureOfExperts):
             their sorted labels.
         """
         mixture, X = self._prepared(X)
-        y = self._known_y(X, self.predict(X) if y is None else y, mixture)
+        # Both estimators have the method, with parameters of their own.
+        model: Any = self
+        y = self._known_y(X, model.predict(X) if y is None else y, mixture)
         return like(X, mixture.log_density(X, y, units_of(groups, X)))
 
     def aic(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:

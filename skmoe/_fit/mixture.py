@@ -37,7 +37,7 @@ class FittedRegression:
     """
 
     law: Any
-    parameters: np.ndarray | None
+    parameters: Any
     n_outputs: int
     units: np.ndarray | None = None
     single: bool = True

@@ -4,9 +4,8 @@ The softmax gate is one such problem with soft targets; K logistic experts are
 K problems with the same labels and different weights. All problems of a call
 are solved together: G problems, C classes, p columns, coefficients (G, C, p).
 
-Problem g maximises ``sum_i w_ig sum_c t_ic log softmax(Z_i B_g')_c
-- 1/2 sum_cj ridge_j B_gcj^2``, which is concave. Every step is backtracked, so
-the value never falls, whatever the curvature used.
+Problem g maximises ``sum_i w_ig sum_c t_ic log softmax(Z_i B_g')_c - 1/2 sum_cj ridge_j B_gcj^2``,
+which is concave. Every step is backtracked, so the value never falls, whatever the curvature used.
 """
 
 from __future__ import annotations
@@ -135,16 +134,18 @@ class Labels:
     """
 
     def __init__(self, design: Design, ridge: Floats, codes: Ints, n_classes: int, n_problems: int):
-        self.design, self.ridge, self.codes = design, ridge, codes
-        self.shape = (n_problems, n_classes, design.shape[1])
+        self.design: Design = design
+        self.ridge: Floats = ridge
+        self.codes: Ints = codes
+        self.shape: tuple[int, int, int] = (n_problems, n_classes, design.shape[1])
         # Probabilities under the coefficients tried last, at which the next step begins.
         self._keeps = design.shape[0] * n_problems * n_classes <= design.n_entries
         self._last, self._kept = None, {}
 
     def bind(self, weights: Floats) -> None:
         """Set the weights, (n, G), of the next steps."""
-        self.weights = weights
-        self.mass = weights.sum(axis=0)
+        self.weights: Floats = weights
+        self.mass: Floats = weights.sum(axis=0)
 
     def _log_proba_blocks(self, coef: Floats) -> Callable[[slice], Floats]:
         """Return a function from a block of rows to log-probabilities (b, G, C) of all classes."""

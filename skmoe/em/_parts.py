@@ -156,17 +156,17 @@ class NewtonPart(ABC):
     """
 
     #: Number of M-steps of the experts from the responsibilities of a start.
-    first_steps = 3
+    first_steps: int = 3
 
     def __init__(self, shape: tuple[int, int, int], ridge: Floats):
         self.shape, self.ridge = shape, ridge
 
     @abstractmethod
-    def form(self, coef: Floats, dispersion: Floats | None = None) -> Callable[[], Any]:
+    def form(self, iterate: Floats, dispersion: Any = None) -> Callable[[], Any]:
         """Return a function that makes the form of an iterate, as `em._sums` describes it."""
 
     @abstractmethod
-    def state(self, coef: Floats) -> Any:
+    def state(self, iterate: Floats) -> Any:
         """Return the iterate as a state of the part's trainer or bank."""
 
     def zero(self) -> Floats:
@@ -182,7 +182,7 @@ class NewtonPart(ABC):
         """Return the sums of weights (G,) of the problems."""
         return statistics.mass
 
-    def inverse(self, sums: Any, statistics: Any, dispersion: Floats | None) -> Floats:
+    def inverse(self, sums: Any, statistics: Any, dispersion: Any) -> Floats:
         """Return the inverses (G, C p, C p) of the negative Hessians."""
         n_problems, _, p = self.shape
         pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
@@ -236,9 +236,9 @@ class NewtonPart(ABC):
         """Return the iterate after the share `step` of the way from `old` to `new`."""
         return old + step * (new - old)
 
-    def pack(self, coef: Floats) -> Floats:
+    def pack(self, iterate: Floats) -> Floats:
         """Return the iterate as an array."""
-        return coef
+        return iterate
 
     def unpack(self, array: Floats) -> Floats:
         """Return the iterate of an array."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Sums:
     """
 
     first: Floats
-    pairs: Floats | None
+    pairs: Any
     further: list[Floats]
 
     @classmethod
@@ -96,7 +97,7 @@ class Statistics:
     gate: Sums
     experts: Sums
     masses: Floats
-    grams: Floats | None
+    grams: Any
     paired: float = 0.0
     weight: float = 0.0
     log_likelihood: float = 0.0

@@ -76,5 +76,6 @@ def make_batch(template: Any, view: View, target: Target, n_experts: int, law: L
     """
     with naming(f"expert {type(template).__name__}", "fit"):
         prefix, last, view = fit_prefix(template, view, target.raw)
-        bank = batch_of(last, law.loss).of(last, view, target, n_experts, law)
+        kind: Any = batch_of(last, law.loss)
+        bank = kind.of(last, view, target, n_experts, law)
         return prefix.before(bank)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..em._protocols import Bools, ExpertBank, Floats, Ints, State
+from .._data.design import View
+from ..em._protocols import Bools, ExpertBank, Floats, Ints, State, Target
 
 
 class CrossFittedBank(ExpertBank):
@@ -27,7 +28,8 @@ class CrossFittedBank(ExpertBank):
         self._members = [fold == number for number in np.unique(fold)]
         self._banks = [make() for _ in self._members]
         self._whole = make()
-        self.view, self.target = self._whole.view, self._whole.target
+        self.view: View = self._whole.view
+        self.target: Target = self._whole.target
 
     def update(
         self, weights: Floats, state: list[State] | None, alive: Bools, own_rows: bool = False
@@ -42,7 +44,7 @@ class CrossFittedBank(ExpertBank):
 
     def predictions(self, state: list[State]) -> Floats:
         """Return predictions for each row by the experts that are fitted without its fold."""
-        out = None
+        out: Any = None
         for bank, members, part in zip(self._banks, self._members, state[:-1], strict=True):
             found = bank.predictions(part)
             out = found.copy(order="K") if out is None else out

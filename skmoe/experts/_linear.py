@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import clone
@@ -113,7 +113,7 @@ class LinearPart(ExactPart):
         """Return zero coefficients."""
         return np.zeros(self.shape)
 
-    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], LinearForm]:
+    def form(self, iterate: Floats, dispersion: Any = None) -> Callable[[], LinearForm]:
         """Return a callable that makes a `LinearForm`."""
         return partial(LinearForm, iterate, dispersion)
 
@@ -121,7 +121,7 @@ class LinearPart(ExactPart):
         """Return the bank's state of coefficients."""
         return LinearState(iterate)
 
-    def reading(self, experts: list[Any], design: Any, target: Target) -> Floats:
+    def reading(self, experts: list[Any], design: Any, target: Any) -> Floats:
         """Return the iterate of fitted experts."""
         coef = np.stack([np.atleast_2d(expert.coef_) for expert in experts])
         intercept = np.stack([np.atleast_1d(expert.intercept_) for expert in experts])
@@ -191,7 +191,7 @@ def is_linear(estimator: Any) -> bool:
     if type(estimator) not in (LinearRegression, Ridge) or not differs_only_in(estimator, _FREE):
         return False
     alpha = getattr(estimator, "alpha", 0.0)
-    return isinstance(alpha, Real) and 0 <= alpha < np.inf
+    return isinstance(alpha, Real) and 0 <= cast("float", alpha) < np.inf
 
 
 class LinearBank(BatchedBank):
@@ -222,9 +222,12 @@ class LinearBank(BatchedBank):
     def __init__(
         self, template: Any, view: View, target: Target, n_experts: int, exact: bool = False
     ) -> None:
-        self.template, self.view, self.target, self.exact = template, view, target, exact
-        self.shape = (n_experts, target.values.shape[1], view.design.shape[1])
-        self.ridge = view.design.raw_ridge(getattr(template, "alpha", 0.0))
+        self.template: Any = template
+        self.view: View = view
+        self.target: Target = target
+        self.exact: bool = exact
+        self.shape: tuple[int, int, int] = (n_experts, target.values.shape[1], view.design.shape[1])
+        self.ridge: Floats = view.design.raw_ridge(getattr(template, "alpha", 0.0))
 
     def update(
         self, weights: Floats, state: LinearState | None, alive: Bools, own_rows: bool = False
@@ -267,8 +270,10 @@ class LinearBank(BatchedBank):
     def _step(self, weights: Floats, state: LinearState) -> LinearState:
         """Return the state after conjugate gradient steps, which never raise the squares."""
 
+        inverse: Any = state.inverse
+
         def precondition(vector):
-            images = np.matmul(vector.reshape(self.shape), state.inverse)
+            images = np.matmul(vector.reshape(self.shape), inverse)
             return images.reshape(vector.shape)
 
         product, right = self._products(weights)
@@ -345,13 +350,15 @@ class LinearBank(BatchedBank):
         """Return the fitted scikit-learn estimators, one per expert."""
         coef, intercept = self.view.design.to_raw(state.coef)
         coef = coef * self.target.scale[:, None]
-        intercept = intercept * self.target.scale + self.target.mean
+        numbers: Any = self.target
+        intercept = intercept * numbers.scale + numbers.mean
         return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
 
     def _estimator(self, coef: Floats, intercept: Floats) -> Any:
         expert = clone(self.template)
         validate_data(expert, self.view.X, skip_check_array=True)
-        single = self.target.single
+        numbers: Any = self.target
+        single = numbers.single
         expert.coef_ = coef[0] if single else coef
         expert.intercept_ = intercept[0] if single else intercept
         if isinstance(expert, Ridge):

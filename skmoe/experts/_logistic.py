@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import clone
@@ -112,7 +112,7 @@ def is_logistic(estimator: Any) -> bool:
         and estimator.solver in _SOLVERS
         and estimator.get_params().get("penalty", "l2") in ("l2", None, "deprecated")
         and isinstance(estimator.C, Real)
-        and estimator.C > 0
+        and cast("float", estimator.C) > 0
     )
 
 
@@ -133,13 +133,17 @@ class LogisticBank(BatchedBank):
         return loss in (None, "labels") and is_logistic(estimator)
 
     def __init__(self, template: Any, view: View, target: Target, n_experts: int) -> None:
-        self.template, self.view, self.target = template, view, target
+        self.template: Any = template
+        self.view: View = view
+        self.target: Target = target
         n_classes = len(target.classes)
         # For two classes scikit-learn has one coefficient vector; here the classes have halves of
         # it with opposite signs, so that twice the strength gives the same penalty.
         strength = l2_strength(template) * (2.0 if n_classes == 2 else 1.0)
         ridge = view.design.raw_ridge(strength)
-        self.problem = _multinomial.Labels(view.design, ridge, target.codes, n_classes, n_experts)
+        self.problem: _multinomial.Labels = _multinomial.Labels(
+            view.design, ridge, target.codes, n_classes, n_experts
+        )
 
     def update(
         self,

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +14,7 @@ from .._data.pipelines import last_step
 from .._data.weighted_fit import NEGLIGIBLE, fit_weighted
 from .._errors import naming
 from .._sklearn import (
+    BaseEstimator,
     HasMethods,
     Interval,
     LinearClassifierMixin,
@@ -166,7 +166,7 @@ class ClassifierGate(GateMixin, BaseEstimator):
         CrossFitTrainer
         """
         self._validate_params()
-        n_folds = self.cv
+        n_folds: Any = self.cv
         if self.cv == "auto":
             linear = isinstance(last_step(self.classifier), LinearClassifierMixin)
             n_folds = None if linear else AUTO_FOLDS

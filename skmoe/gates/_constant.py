@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.design import View
 from .._data.tables import n_rows
-from .._sklearn import Interval
+from .._sklearn import BaseEstimator, Interval
 from ..em._protocols import Floats, GateTrainer, State
 from ._targets import GateMixin, check_targets
 

@@ -6,14 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.design import View
 from .._data.numerics import pack_arrays, row_sum, unpack_arrays
 from .._data.pipelines import fit_prefix, last_step
-from .._sklearn import HasMethods, Interval, StrOptions
+from .._sklearn import BaseEstimator, HasMethods, Interval, StrOptions
 from ..em._protocols import Floats, GateTrainer, Ints, State
 from ._constant import ConstantGate
 from ._resolve import GATES, is_estimator, make_trainer, resolve_gate
@@ -334,13 +334,14 @@ class HierarchicalTrainer(GateTrainer):
 
     def pack(self, state: State) -> Floats | None:
         """Return the state as one vector; None where a node has no such form."""
-        parts = [trainer.pack(each) for trainer, each in self._pairs(state)]
+        parts: list[Any] = [trainer.pack(each) for trainer, each in self._pairs(state)]
         return None if any(part is None for part in parts) else pack_arrays(*parts)
 
     def unpack(self, vector: Floats, like: State) -> State:
         """Return the state of a packed vector, in the form of another state."""
         pairs = list(self._pairs(like))
-        vectors = unpack_arrays(vector, [trainer.pack(each).shape for trainer, each in pairs])
+        packed: list[Any] = [trainer.pack(each) for trainer, each in pairs]
+        vectors = unpack_arrays(vector, [part.shape for part in packed])
         return tuple(
             trainer.unpack(part, each) for part, (trainer, each) in zip(vectors, pairs, strict=True)
         )

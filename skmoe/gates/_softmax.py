@@ -8,12 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.design import View, linear_functions
 from .._data.numerics import log_softmax, pair_products, row_max, row_sum
-from .._sklearn import FLOATS, Interval
+from .._sklearn import FLOATS, BaseEstimator, Interval
 from ..em import _multinomial
 from ..em._parts import BaseForm, NewtonPart
 from ..em._protocols import Floats, GateSums, GateTrainer, State
@@ -312,10 +311,10 @@ class SoftmaxTrainer(GateTrainer):
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
         self.problem.bind(masses, self.weights if weights is None else weights)
         first = state is None
-        state = _multinomial.start(self.problem) if first else state
+        iterate: Any = _multinomial.start(self.problem) if first else state
         for _ in range(_FIRST_STEPS if first else self.gate.n_steps):
-            state, _ = _multinomial.newton_step(self.problem, state)
-        return state
+            iterate, _ = _multinomial.newton_step(self.problem, iterate)
+        return iterate
 
     def log_proba(self, state: State) -> Floats:
         """Return log-probabilities (n, K) of the training rows."""

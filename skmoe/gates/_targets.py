@@ -49,12 +49,11 @@ class GateMixin(VersionedMixin):
         ndarray of shape (n, n_experts)
             Rows sum to one.
         """
-        return np.exp(self.predict_log_proba(X))
+        gate: Any = self  # subclasses have the method
+        return np.exp(gate.predict_log_proba(X))
 
 
-def check_targets(
-    X: Any, targets: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[Floats, Floats]:
+def check_targets(X: Any, targets: Any, sample_weight: ArrayLike | None) -> tuple[Floats, Floats]:
     """Validate soft targets (n, K) and weights (n,).
 
     Raises

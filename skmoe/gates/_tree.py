@@ -151,7 +151,7 @@ def leaf_log_proba(parts: Iterable[Floats], nodes: list[Ints]) -> Floats:
     ndarray of shape (n, n_leaves)
         The exponentials of a row sum to one.
     """
-    out = None
+    out: Any = None
     for part, edges in zip(parts, nodes, strict=True):
         # The joint densities with x of a Gaussian gate must not be multiplied along a path.
         part = log_softmax(np.array(part, dtype=np.float64, order="F"))

@@ -183,7 +183,7 @@ def _refit(est: Mixture, table: _Table, resp: Floats, kind: str, seed: int) -> F
     return read_parameters(fitted, _matched(est, fitted, mass, others))[1]
 
 
-def _draw_rows(est: Mixture, y: NDArray[Any], rng: np.random.RandomState) -> Ints:
+def _draw_rows(est: Any, y: NDArray[Any], rng: np.random.RandomState) -> Ints:
     """Draw numbers of rows with replacement, such that all classes occur."""
     for _ in range(_MAX_DRAWS):
         rows = resample(np.arange(len(y)), random_state=rng)
@@ -328,7 +328,7 @@ def _check_growing(est: Any) -> None:
 # Simulation and refits ---------------------------------------------------------------------
 
 
-def simulate(est: Mixture, X: Any, rng: np.random.RandomState) -> NDArray[Any]:
+def simulate(est: Any, X: Any, rng: np.random.RandomState) -> NDArray[Any]:
     """Draw y (n,) or (n, m) from a fitted mixture: an expert by the gate, then its law."""
     if is_regressor(est):
         return est.predict_dist(X).sample(1, rng)[..., 0]

@@ -70,7 +70,7 @@ def build_likelihood(
     return experts, gate, units, _spread(y, weights) if is_regressor(est) else np.nan
 
 
-def _check_law(est: Mixture) -> None:
+def _check_law(est: Any) -> None:
     law = est.response_
     if type(law) not in _EXPERTS:
         names = ", ".join(kind.__name__ for kind in _EXPERTS)
@@ -171,7 +171,7 @@ def _numbers(X: Any) -> Floats:
     return X.toarray() if sparse.issparse(X) else X
 
 
-def _build_experts(est: Mixture, X: Any, y: NDArray[Any], weights: Floats) -> list[ExpertPart]:
+def _build_experts(est: Any, X: Any, y: NDArray[Any], weights: Floats) -> list[ExpertPart]:
     """Return the experts as parts of the likelihood, checked against their predictions."""
     table = Table(X, weights)
     found: list[ExpertPart] = []

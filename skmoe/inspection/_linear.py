@@ -50,8 +50,9 @@ def check_model(est: Any) -> None:
 def _check_gate(gate: Any) -> None:
     if not isinstance(gate, SoftmaxGate | ConstantGate):
         refuse(f"the gate must be a softmax or constant one; got {type(gate).__name__}", TypeError)
-    if getattr(gate, "balance", 0.0):
-        refuse(f"the gate must have balance=0; got {gate.balance}")
+    balance = getattr(gate, "balance", 0.0)
+    if balance:
+        refuse(f"the gate must have balance=0; got {balance}")
 
 
 def _check_expert(name: str, expert: Any) -> None:
@@ -65,7 +66,7 @@ def is_regressor(est: Mixture) -> TypeGuard[MixtureOfExpertsRegressor]:
     return isinstance(est, MixtureOfExpertsRegressor)
 
 
-def has_dispersions(est: Mixture) -> bool:
+def has_dispersions(est: Mixture) -> TypeGuard[MixtureOfExpertsRegressor]:
     """Tell whether the law of y estimates dispersions."""
     return is_regressor(est) and est.response_.count_parameters(est.law_parameters_) > 0
 
@@ -209,6 +210,6 @@ def read_parameters(
     return labels, np.concatenate(values)
 
 
-def _symbol(est: Mixture) -> str:
+def _symbol(est: Any) -> str:
     """Return the name of a dispersion: sigma in units of y, phi without units."""
     return "sigma" if est.response_.standardises else "phi"

@@ -308,7 +308,7 @@ def _expand(
 
 
 def _penalties(
-    est: Mixture, experts: list[ExpertPart], gate: SoftmaxPart, y_scale: float
+    est: Any, experts: list[ExpertPart], gate: SoftmaxPart, y_scale: float
 ) -> Iterator[tuple[slice, Penalty]]:
     """Yield the coordinates of each penalty, and its gradient and Hessian."""
     end, prior = 0, None

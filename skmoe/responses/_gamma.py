@@ -152,10 +152,10 @@ class Gamma(ScaleFamily):
         if scaling is not None:
             factors = scaling[:, :, None]
 
-            def gap(shape):
+            def gap(shape: Any) -> Any:
                 return mean(_gap(shape / factors) / factors, _gap(shape))
 
-            def slope(shape):
+            def slope(shape: Any) -> Any:
                 return mean(_gap_slope(shape / factors) / factors**2, _gap_slope(shape))
 
         goal = mean(self.unscaled(deviance, scaling), self._suggested)

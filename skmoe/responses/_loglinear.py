@@ -193,7 +193,7 @@ class LogLinear:
         right = right - ridge * np.column_stack([coef, np.zeros(len(coef))])
         return solve_normal_equations(grams + np.diag(ridge), right[:, :, None])[:, :-1, 0]
 
-    def log_density(self, deviance: Floats, parameters: Floats, y: Floats | None = None) -> Floats:
+    def log_density(self, deviance: Floats, parameters: Floats, y: Any = None) -> Floats:
         """Return log-densities (n, K) of the law in each row."""
         return self.law.log_density(deviance, self._rows(parameters), y)
 

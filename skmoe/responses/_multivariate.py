@@ -1,6 +1,6 @@
 """The Gaussian law of several outputs whose errors are correlated."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -154,7 +154,7 @@ class MultivariateGaussian(ScaleFamily):
     def confined(self, parameters: Floats) -> Floats:
         limited = np.clip(parameters, _LEAST, 1.0 / _LEAST)
         axes, spreads, _ = np.linalg.svd(_factors(limited))
-        low = (spreads < self.floor).any(axis=1)
+        low: Any = (spreads < self.floor).any(axis=1)
         return np.where(low[:, None], encode(self._raised(spreads, axes)), limited)
 
     def remember(self, parameters: Floats) -> Self:

@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
+from .._sklearn import BaseEstimator
 from .._version import VersionedMixin
 from ..em._protocols import Floats
 

@@ -17,7 +17,7 @@ from ..._sklearn import take
 from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
 from .._batched import BatchedBank
 from .._linear_models import differs_only_in
-from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, damped, damping
+from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, LogLinkLoss, damped, damping
 from ._sums import GlmPart
 
 _FREE = ("alpha", "solver", "max_iter", "tol", "warm_start", "verbose")
@@ -71,12 +71,14 @@ class GlmBank(BatchedBank):
                 f"y must have one output, got {target.values.shape[1]}; for several, wrap the "
                 "expert in sklearn.multioutput.MultiOutputRegressor"
             )
-        self.template, self.view, self.target = template, view, target
-        self.loss = LOSSES[type(template)]
+        self.template: Any = template
+        self.view: View = view
+        self.target: Target = target
+        self.loss: LogLinkLoss = LOSSES[type(template)]
         mean = float(view.weights @ target.values[:, 0] / view.weights.sum())
-        self.unit = mean if mean > 0 else 1.0
-        self.y = target.values / self.unit
-        self.shape = (n_experts, view.design.shape[1])
+        self.unit: float = mean if mean > 0 else 1.0
+        self.y: Floats = target.values / self.unit
+        self.shape: tuple[int, int] = (n_experts, view.design.shape[1])
 
     def update(
         self, weights: Floats, state: GlmState | None, alive: Bools, own_rows: bool = False

@@ -85,7 +85,7 @@ class GlmState:
     """
 
     coef: Floats
-    eta: Floats | None
+    eta: Any
     n_iter: int = 0
 
 

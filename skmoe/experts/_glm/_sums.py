@@ -96,7 +96,7 @@ class GlmPart(NewtonPart):
         super().__init__((n_experts, 1, p), np.zeros(p))
         self.law, self.loss, self.unit = law, loss, unit
 
-    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], GlmForm]:
+    def form(self, iterate: Floats, dispersion: Any = None) -> Callable[[], GlmForm]:
         """Return a callable that makes a `GlmForm`."""
         return partial(GlmForm, iterate[:, 0], dispersion, self.law, self.loss, self.unit)
 
@@ -110,7 +110,7 @@ class GlmPart(NewtonPart):
         intercept = np.array([expert.intercept_ for expert in experts]) - np.log(self.unit)
         return design.from_raw(coef, intercept)[:, None]
 
-    def inverse(self, sums: Sums, statistics: Statistics, dispersion: Floats) -> Floats:
+    def inverse(self, sums: Sums, statistics: Statistics, dispersion: Any) -> Floats:
         """Return inverse Hessians (K, p, p) of the negative log-likelihood."""
         # Damping is proportional to the curvature of a row of average y.
         typical = self.loss.curvature(self.unit, np.log(self.unit)) / dispersion[:, 0]

@@ -47,12 +47,16 @@ class WrappedBank(ExpertBank):
         params: dict[str, dict[str, Any]],
         cross_fitting: CrossFitting,
     ) -> None:
-        self.view, self.target, self.workers = view, target, workers
-        self.tasks = [
+        self.view: View = view
+        self.target: Target = target
+        self.workers: Workers = workers
+        self.tasks: list[FitTask] = [
             FitTask(name, estimator, view.X, target, offset, params.get(name, {}))
             for name, estimator in named
         ]
-        self.strategies = [cross_fitting.strategy(estimator) for _, estimator in named]
+        self.strategies: list[Strategy] = [
+            cross_fitting.strategy(estimator) for _, estimator in named
+        ]
         self._entries = workers.share(list(zip(self.tasks, self.strategies, strict=True)))
 
     def overfitting_experts(self) -> list[int]:
@@ -84,7 +88,7 @@ class WrappedBank(ExpertBank):
         -------
         list of FittedExpert
         """
-        new = [None] * len(self.tasks) if state is None else list(state)
+        new: list[Any] = [None] * len(self.tasks) if state is None else list(state)
         changed = [
             k
             for k, old in enumerate(new)
@@ -130,9 +134,7 @@ class WrappedBank(ExpertBank):
         masks = [none if expert.missing is None else expert.missing for expert in state]
         return np.array(masks).T
 
-    def evaluate_missing(
-        self, state: list[FittedExpert], wanted: Bools | None
-    ) -> list[FittedExpert]:
+    def evaluate_missing(self, state: list[FittedExpert], wanted: Any) -> list[FittedExpert]:
         """Evaluate experts in the missing rows that are wanted, with one call of each expert.
 
         Parameters
@@ -203,8 +205,9 @@ class PooledBank(WrappedBank):
 
     def __init__(self, *args: Any, fits: list[int]) -> None:
         super().__init__(*args)
-        self.fits = fits
-        self._fitted: list[FittedExpert] | None = None
+        self.fits: list[int] = fits
+        # None until the first call of `update`.
+        self._fitted: Any = None
 
     def update(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
@@ -19,7 +19,7 @@ from ..._data.pipelines import is_rigid, own_log_density, weight_parameter
 from ..._data.weighted_fit import fit_further, fit_weighted, fitted_rows, rows_of
 from ..._errors import naming
 from ..._sklearn import take
-from ...em._protocols import Bools, Floats, Ints, Target
+from ...em._protocols import Floats, Ints, Target
 from ._schedule import Schedule, Whole, schedule_of
 
 _WHOLE = Whole()
@@ -50,10 +50,10 @@ class FittedExpert:
         Number of fits so far.
     """
 
-    estimator: BaseEstimator | None
+    estimator: Any
     weights: Floats | None
-    predictions: Floats | None
-    missing: Bools | None = None
+    predictions: Any
+    missing: Any = None
     log_density: Floats | None = None
     without: tuple[Any, ...] = ()
     stage: int = 0
@@ -78,7 +78,7 @@ class FitTask:
     """
 
     name: str
-    estimator: BaseEstimator
+    estimator: Any
     X: Any
     target: Target
     offset: float

@@ -197,8 +197,11 @@ def _entries(key: str) -> list[Any]:
         if key not in _LOADED:
             try:
                 # A client would copy even the data of its own worker.
-                found = get_worker().data.get(key)
-                _LOADED[key] = found or get_client().get_dataset(key).result()
+                found: Any = get_worker().data.get(key)
+                if not found:
+                    client: Any = get_client()
+                    found = client.get_dataset(key).result()
+                _LOADED[key] = found
             except (CancelledError, KeyError) as error:
                 raise ConnectionError("the worker that had the training rows is gone") from error
         return _LOADED[key]

@@ -6,13 +6,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..._data.design import View
 from ..._data.numerics import blocks, log_softmax
 from ..._data.sparse import row_blocks
-from ..._sklearn import FLOATS, Interval, StrOptions
+from ..._sklearn import FLOATS, BaseEstimator, Interval, StrOptions
 from ...em._protocols import Floats, GateTrainer, Ints
 from .._targets import GateMixin, check_targets
 from ._covariance import COVARIANCES, Rows

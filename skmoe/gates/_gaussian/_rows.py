@@ -30,11 +30,13 @@ class DenseRows:
 
     def first(self, masses: Floats) -> Floats:
         """Return ``masses.T @ matrix`` (K, d)."""
-        return sum(masses[rows].T @ values.T for rows, values in self.blocks())
+        total: Any = sum(masses[rows].T @ values.T for rows, values in self.blocks())
+        return total
 
     def second(self, masses: Floats) -> Floats:
         """Return ``masses.T @ matrix**2`` (K, d)."""
-        return sum(masses[rows].T @ np.square(values).T for rows, values in self.blocks())
+        total: Any = sum(masses[rows].T @ np.square(values).T for rows, values in self.blocks())
+        return total
 
     def quadratic(self, square: Floats, linear: Floats) -> Floats:
         """Return ``matrix**2 @ square.T + matrix @ linear.T`` (n, K)."""

@@ -29,7 +29,7 @@ class GaussianTrainer(GateTrainer):
     def __init__(self, gate: Any, view: View) -> None:
         self.gate, self.view = gate, view
         self.covariance: Covariance = COVARIANCES[gate.covariance]()
-        design = view.design
+        design: Any = view.design
         self.columns, self.center, self.scale = design.varying, design.location, design.scale
         kept = np.flatnonzero(self.columns)
         if design.matrix is None:
