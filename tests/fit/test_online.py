@@ -27,6 +27,11 @@ KINDS = {
     "Bayes": (MixtureOfExpertsClassifier, GaussianNB()),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+# Long streams: one kind by default, the others with the slow tests.
+LONG_STREAMS = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind == "squares" else pytest.mark.slow) for kind in KINDS],
+)
 BATCH = 100
 
 pytestmark = pytest.mark.filterwarnings(
@@ -95,7 +100,7 @@ def test_dispersions_are_of_the_errors_before_the_call():
 # Streams -----------------------------------------------------------------------------------
 
 
-@EVERY_KIND
+@LONG_STREAMS
 def test_two_hundred_batches_are_worth_a_full_fit(kind):
     n = 200 * BATCH
     X, y = table(kind, n + 5000, seed=1)
@@ -105,7 +110,7 @@ def test_two_hundred_batches_are_worth_a_full_fit(kind):
     assert model.n_iter_ * BATCH == model.learned_["n_rows"] == n
 
 
-@EVERY_KIND
+@LONG_STREAMS
 def test_a_change_of_regime_is_followed(kind):
     model = streamed(make(kind), *table(kind, 40 * BATCH))
     n = 40 * BATCH
@@ -169,7 +174,11 @@ def test_labels_that_are_lacking_get_a_thousandth_of_all_rows():
     assert_allclose(weights, [1, 3, 0.001, 0.003, 0.001, 0.003])
 
 
-@pytest.mark.parametrize("experts", [None, SGD, GaussianNB()], ids=["solved", "SGD", "Bayes"])
+@pytest.mark.parametrize(
+    "experts",
+    [None, pytest.param(SGD, marks=pytest.mark.slow), GaussianNB()],
+    ids=["solved", "SGD", "Bayes"],
+)
 def test_a_label_that_comes_late_is_learned(experts):
     X, y = table("logistic", 12_000, n_classes=4)
     y = np.array(["a", "b", "c", "d"])[y]

@@ -274,11 +274,11 @@ def test_blocks_files_and_memory_agree(top_k, n_targets, expert, few_rows_first,
 
 
 def kinds(rng):
-    """Mixtures of every kind that is folded, with what suits them."""
+    """Mixtures of every kind that sums suffice for, and tables for them."""
     X, y = table()
     mean = np.exp(0.5 * y / y.std())
     labels = make_moe_classification(5000, 3, n_experts=3, n_classes=3, random_state=1)
-    settings = {"n_experts": 3, "n_init": 2, "tol": 1e-12, "max_iter": 5000, "random_state": 0}
+    settings = {"n_experts": 3, "tol": 1e-12, "max_iter": 5000, "random_state": 0}
     classifier = MixtureOfExpertsClassifier(**settings)
     return {
         "counts": (regressor(response="poisson"), X, rng.poisson(3 * mean)),
