@@ -1,4 +1,4 @@
-"""The border of ``partial_fit``: which mixtures have it, a batch checked, attributes stored."""
+"""``partial_fit`` of the estimators: which have it, checks of a batch, and stored attributes."""
 
 import copy
 import warnings

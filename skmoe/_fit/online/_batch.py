@@ -1,15 +1,18 @@
 """Rows of a stream: one batch as gate and experts see it, and those that are kept."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from ..._data.design import View
+from ..._data.design import DenseDesign, View
 from ..._data.moments import Standardisation
-from ..._data.numerics import weighted_location_scale
+from ..._data.numerics import Floats, weighted_location_scale
 from ..._data.target import Labels, Target
 from ..._sklearn import as_numeric
 
@@ -29,35 +32,35 @@ class BatchRows:
     """
 
     X: Any
-    y: np.ndarray
-    weights: np.ndarray
-    scores: np.ndarray | None = None
+    y: NDArray
+    weights: Floats
+    scores: Any = None
 
     @classmethod
-    def of(cls, X, y, weights):
+    def of(cls, X: Any, y: NDArray, weights: Floats) -> BatchRows:
         """Return the rows of a table of numbers."""
         return cls(as_numeric(X, (np.float64, np.float32)), y, weights)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice) -> BatchRows:
         """Return the rows of a slice."""
         scores = None if self.scores is None else self.scores[rows]
         return replace(
             self, X=self.X[rows], y=self.y[rows], weights=self.weights[rows], scores=scores
         )
 
-    def scored(self, scores):
+    def scored(self, scores: Floats) -> BatchRows:
         """Return the rows with log-scores (n,)."""
         return replace(self, scores=scores)
 
-    def last(self, n):
+    def last(self, n: int) -> BatchRows:
         """Return the last n rows, or all if there are fewer."""
         return self[max(len(self) - n, 0) :]
 
-    def __add__(self, other):
-        """Return these rows and, behind them, others."""
+    def __add__(self, other: BatchRows) -> BatchRows:
+        """Return these rows, followed by others."""
         if sparse.issparse(self.X):
             X = sparse.vstack([self.X, other.X], format="csr")
         else:
@@ -76,18 +79,18 @@ class StandardisedView(View):
     standardisation : Standardisation
     """
 
-    def __init__(self, X, weights, standardisation):
+    def __init__(self, X: Any, weights: Floats, standardisation: Standardisation):
         super().__init__(X, weights)
         self.standardisation = standardisation
 
     @cached_property
-    def design(self):
+    def design(self) -> DenseDesign:
         """The standardised design, made when first needed."""
         return self.standardisation.design(_dense(self.X))
 
 
-def standardisation(X, y, weights):
-    """Return location and scale of rows.
+def standardisation(X: Any, y: NDArray | None, weights: Floats) -> Standardisation:
+    """Return location and scale of rows; None in place of those of a side that is left out.
 
     Parameters
     ----------
@@ -95,14 +98,21 @@ def standardisation(X, y, weights):
     y : ndarray of shape (n,) or (n, m), or None to leave it out
     weights : ndarray of shape (n,)
     """
-    of_X = (None,) * 3 if X is None else weighted_location_scale(_dense(X), weights)
-    if y is None:
-        return Standardisation(*of_X, None, None)
-    target = Target.of(y, weights)
-    return Standardisation(*of_X, target.mean, target.scale)
+    # No one reads the location and scale of a side that is left out.
+    mean: Any = None
+    scale: Any = None
+    constant: Any = None
+    y_mean: Any = None
+    y_scale: Any = None
+    if X is not None:
+        mean, scale, constant = weighted_location_scale(_dense(X), weights)
+    if y is not None:
+        target = Target.of(y, weights)
+        y_mean, y_scale = target.mean, target.scale
+    return Standardisation(mean, scale, constant, y_mean, y_scale)
 
 
-def target_of(y, classes, known):
+def target_of(y: NDArray, classes: NDArray | None, known: Standardisation) -> Target | Labels:
     """Return y as experts and law see it.
 
     Parameters
@@ -118,6 +128,6 @@ def target_of(y, classes, known):
     return Target(y, values, known.y_mean, known.y_scale)
 
 
-def _dense(X):
+def _dense(X: Any) -> Any:
     X = as_numeric(X)
     return X.toarray() if sparse.issparse(X) else X

@@ -1,8 +1,12 @@
 """Detection of drift: log-scores of new rows that stay below those of earlier rows."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from ..._data.numerics import Floats
 
 #: Standard deviations of a row's log-score by which the mean may fall without counting as drift.
 _ALLOWANCE = 0.5
@@ -11,7 +15,7 @@ _ALLOWANCE = 0.5
 #: of an unchanged law, fewer than one in 10⁷ reach it.
 _LIMIT = 40.0
 
-#: The most that one row counts: no single outlier makes a drift.
+#: The largest contribution of one row, so that a single outlier is not taken for drift.
 _MOST_A_ROW = 5.0
 
 #: Log-scores below it are those of rows that no expert explains; their squares may overflow.
@@ -43,9 +47,9 @@ class Drift:
     square: float = 0.0
     level: float = 0.0
     n_pending: int = 0
-    pending: np.ndarray | None = None
+    pending: Floats | None = None
 
-    def with_scores(self, scores, least, most):
+    def with_scores(self, scores: Floats, least: int, most: float) -> Drift:
         """Return the sum after further rows.
 
         Parameters
@@ -77,7 +81,7 @@ class Drift:
             pending=sums if base.pending is None else base.pending + sums,
         )
 
-    def _with_baseline(self, scores, most):
+    def _with_baseline(self, scores: Floats, most: float) -> Drift:
         """Return the baseline with pending rows and further ones; no row is pending then."""
         sums = np.array([scores.sum(), scores @ scores])
         sums = sums if self.pending is None else sums + self.pending
@@ -88,6 +92,6 @@ class Drift:
         return Drift(n, float(mean), float(square))
 
     @property
-    def found(self):
+    def found(self) -> bool:
         """Whether the pending rows are of another law."""
         return self.level > _LIMIT

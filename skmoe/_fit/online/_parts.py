@@ -1,13 +1,20 @@
 """Which parts can learn batch by batch, and how many parameters they have."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
 from ..._data.pipelines import is_distribution
 from ..._data.weighted_fit import has_weighted_partial_fit
 from ...experts import is_linear, is_logistic
 from ...gates import GateMixin
 from ...responses import Gaussian
+from ..problem import Specification
 
 
-def solved_at_once(parts):
+def solved_at_once(parts: Specification) -> bool:
     """Tell whether the experts are solved for from sums.
 
     Parameters
@@ -18,8 +25,8 @@ def solved_at_once(parts):
     return parts.clones and recognised(parts.named[0][1])
 
 
-def refusal(parts):
-    """Say which of the parts cannot be updated by batches; None where all can.
+def refusal(parts: Specification) -> str | None:
+    """State which of the parts cannot be updated by batches; None where all can.
 
     Parameters
     ----------
@@ -41,11 +48,13 @@ def refusal(parts):
     return None
 
 
-def _has_partial_fit(expert):
+def _has_partial_fit(expert: Any) -> bool:
     return has_weighted_partial_fit(expert) and not is_distribution(expert)
 
 
-def count_online_parameters(n_experts, n_gate, n_columns, n_outputs, classes):
+def count_online_parameters(
+    n_experts: int, n_gate: int, n_columns: int, n_outputs: int, classes: NDArray | None
+) -> int:
     """Return the number of parameters of a softmax gate and linear experts.
 
     Parameters

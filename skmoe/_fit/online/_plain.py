@@ -1,6 +1,7 @@
-"""What a stream goes on from, as a fitted model holds it: dictionaries, arrays and estimators."""
+"""The state of a stream as a fitted model stores it: dictionaries, arrays and estimators."""
 
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from ..._data.moments import Standardisation
 from ...em._row_trainer import Parameters
@@ -15,7 +16,7 @@ _TYPES = {
 }
 
 
-def as_plain(value):
+def as_plain(value: Any) -> Any:
     """Return the same with a dictionary for each dataclass: its fields, and its name as "type"."""
     if is_dataclass(value):
         named = {each.name: as_plain(getattr(value, each.name)) for each in fields(value)}
@@ -25,8 +26,8 @@ def as_plain(value):
     return value
 
 
-def from_plain(value):
-    """Return what `as_plain` has made a dictionary of."""
+def from_plain(value: Any) -> Any:
+    """Return the object from which `as_plain` made dictionaries."""
     if isinstance(value, dict):
         given = {name: from_plain(each) for name, each in value.items() if name != "type"}
         return _TYPES[value["type"]](**given)
@@ -35,6 +36,6 @@ def from_plain(value):
     return value
 
 
-def stored_state(value):
+def stored_state(value: dict[str, Any]) -> OnlineState | None:
     """Return the state of a plain one; None where an earlier version stored another kind."""
     return from_plain(value) if value.get("type") == OnlineState.__name__ else None

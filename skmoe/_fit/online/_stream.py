@@ -1,59 +1,66 @@
-"""Online EM: a stream of batches, and what it goes on from."""
+"""Online EM: a stream of batches, and the state from which the next batch continues."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..._data.moments import Standardisation
+from ..._data.numerics import Floats
 from ..._data.pipelines import is_rigid
 from ..._data.tables import select
+from ...em._row_trainer import Parameters
+from ..problem import Specification
 from ._batch import BatchRows, StandardisedView, standardisation, target_of
 from ._drift import Drift
 from ._parts import count_online_parameters, solved_at_once
 from ._sums import horizon, scaled, with_batch
-from ._trainer import make_trainer
+from ._trainer import OnlineTrainer, PartialFitTrainer, make_trainer
 from ._unseen import with_unseen
 
 #: Rows a parameter that a fit, or a baseline of log-scores, needs at least.
 ROWS_A_PARAMETER = 5
 
-#: Last rows that are kept for fits that are tried in the model's place: a first batch is small,
-#: and has optima that many rows have not. The first one is tried after so many times the rows of
-#: the first fit, further ones whenever the number of rows has doubled, up to a limit.
+#: Number of last rows that are kept for refits. A first batch is small, and has optima that many
+#: rows have not, so a refit may replace the model. The first one is tried after `REFIT_AFTER` times
+#: the rows of the first fit, further ones whenever the number of rows has doubled, up to
+#: `REFIT_UNTIL` rows.
 RECENT_ROWS = 2**12
 REFIT_AFTER = 4
 REFIT_UNTIL = 2**14
 
-#: By how many standard errors such a fit has to predict rows better that it has not seen.
+#: The number of standard errors by which a refit has to predict rows better that it has not seen.
 _REFIT_GAIN = 2.0
 
-#: A label with at least this share of the rows has to occur where a model begins anew.
-_USUAL_LABEL = 0.01
+#: A label with more than this share of the rows must occur in the rows that a model is refitted to
+#: after drift.
+_COMMON_LABEL = 0.01
 
 
 @dataclass(frozen=True)
 class OnlineState:
-    """What ``partial_fit`` goes on from.
+    """The state from which ``partial_fit`` continues.
 
     Attributes
     ----------
     weight : float
-        Of all rows behind the model; those that wait are not.
+        Of all rows that the model has learned, and so not of rows that wait.
     n_rows : int
         Rows of the stream since the model began.
     drift : Drift
     rows : BatchRows or None
-        The last rows, for as long as the model may be fitted to them.
-    gate, experts : Standardisation
-        Of the columns that each side sees, and, with the experts', of y; None until there are
-        rows enough to know.
+        The last rows, as long as the model may be fitted to them.
+    gate, experts : Standardisation or None
+        Of the columns that each side sees; that of the experts has also location and scale of y.
+        None until there are enough rows to compute them.
     parameters : Parameters or None
     statistics : Statistics or None
         Sums over rows, in which old ones fade, about the parameters.
     labels : ndarray of shape (n_classes,) or None
-        Weights of the labels, in which old ones fade alike.
+        Weights of the labels, in which old rows fade too.
     next_refit : float
         Rows after which a fit to the last rows is tried.
     """
@@ -62,16 +69,16 @@ class OnlineState:
     n_rows: int = 0
     drift: Drift = field(default_factory=Drift)
     rows: BatchRows | None = None
-    gate: Standardisation | None = None
-    experts: Standardisation | None = None
+    gate: Any = None
+    experts: Any = None
     parameters: Any = None
     statistics: Any = None
-    labels: np.ndarray | None = None
+    labels: Any = None
     next_refit: float = np.inf
 
     @property
-    def has_begun(self):
-        """Whether there have been rows enough to learn from."""
+    def has_begun(self) -> bool:
+        """Whether there have been enough rows to learn from."""
         return self.parameters is not None
 
 
@@ -93,36 +100,40 @@ class OnlineFitting:
         Returns the mixture that is fitted to X, y and weights.
     """
 
-    parts: Any
-    columns: tuple
-    classes: np.ndarray | None
+    parts: Specification
+    columns: tuple[list[int] | None, list[int] | None]
+    classes: NDArray | None
     top_k: int | None
     n_outputs: int
     n_features: int
-    fit: Callable
+    fit: Callable[[Any, NDArray, Floats], Any]
 
     @property
-    def solved(self):
+    def solved(self) -> bool:
         """Whether the experts are solved for from sums."""
         return solved_at_once(self.parts)
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         """Parameters of the mixture; experts of any kind count as linear ones."""
-        sizes = [self.n_features if each is None else len(each) for each in self.columns]
-        return count_online_parameters(len(self.parts.named), *sizes, self.n_outputs, self.classes)
+        n_gate, n_columns = (
+            self.n_features if each is None else len(each) for each in self.columns
+        )
+        return count_online_parameters(
+            len(self.parts.named), n_gate, n_columns, self.n_outputs, self.classes
+        )
 
     @property
-    def least(self):
+    def least(self) -> int:
         """Rows that a fit, or a baseline of log-scores, needs."""
         return ROWS_A_PARAMETER * self.n_parameters
 
     @property
-    def horizon(self):
-        """What the weights of rows add up to once old ones have faded."""
+    def horizon(self) -> float:
+        """The sum of the weights of rows once old ones have faded."""
         return horizon(self.n_parameters)
 
-    def trainer(self, state, X, rows):
+    def trainer(self, state: OnlineState, X: Any, rows: BatchRows) -> OnlineTrainer:
         """Return the trainer of a batch; X is a table of the same rows."""
         gate, experts = (
             StandardisedView(select(X, columns), rows.weights, known)
@@ -131,14 +142,14 @@ class OnlineFitting:
         target = target_of(rows.y, self.classes, state.experts)
         return make_trainer(self.parts, self.solved, gate, experts, target, rows.weights)
 
-    def begin(self, model, rows, weight=None):
+    def begin(self, model: Any, rows: BatchRows, weight: float | None = None) -> OnlineState:
         """Return the state of a fitted mixture.
 
         Parameters
         ----------
         model : fitted mixture
         rows : BatchRows
-            That it was fitted to, or others from which to know how rows lie.
+            That it was fitted to, or others from which location and scale are computed.
         weight : float, optional
             Of the rows that it was fitted to, if `rows` are others.
         """
@@ -162,8 +173,8 @@ class OnlineFitting:
         )
         return replace(state, rows=self._kept(state, rows))
 
-    def _located(self, rows):
-        """Return a state that knows location and scale of rows."""
+    def _located(self, rows: BatchRows) -> OnlineState:
+        """Return a state with location and scale of rows."""
         gate, experts = (select(rows.X, columns) for columns in self.columns)
         y = rows.y if self.classes is None else None
         return OnlineState(
@@ -172,23 +183,25 @@ class OnlineFitting:
             experts=standardisation(experts if self.solved else None, y, rows.weights),
         )
 
-    def _completed(self, state, parameters, rows):
-        """Return parameters with experts that know all labels."""
+    def _completed(self, state: OnlineState, parameters: Parameters, rows: BatchRows) -> Parameters:
+        """Return parameters with experts that have all labels."""
         if self.classes is None or self.solved:
             return parameters
         rows = BatchRows(*with_unseen(rows.X, rows.y, rows.weights, self.classes))
-        trainer = self.trainer(state, rows.X, rows)
+        # The experts are not solved for, and so the trainer is one of their own ``partial_fit``.
+        trainer = cast(PartialFitTrainer, self.trainer(state, rows.X, rows))
         resp, _ = trainer.responsibilities(parameters, self.top_k)
         return trainer.completed(parameters, resp)
 
-    def _label_weights(self, rows):
+    def _label_weights(self, rows: BatchRows) -> Floats | None:
         """Return the weights (n_classes,) of the labels of rows; None for numbers."""
         if self.classes is None:
             return None
         codes = np.searchsorted(self.classes, rows.y)
-        return np.bincount(codes, rows.weights, len(self.classes))
+        sums: Any = np.bincount(codes, rows.weights, len(self.classes))
+        return sums
 
-    def wait(self, state, model, rows):
+    def wait(self, state: OnlineState, model: Any, rows: BatchRows) -> OnlineState:
         """Return the state of a fitted mixture after rows that it does not learn from yet.
 
         Parameters
@@ -204,7 +217,7 @@ class OnlineFitting:
         begun = self.begin(model, rows, state.weight)
         return replace(begun, drift=self._drift(begun, rows))
 
-    def learn(self, state, X, rows):
+    def learn(self, state: OnlineState, X: Any, rows: BatchRows) -> tuple[OnlineState, BatchRows]:
         """Return the state after a batch, and its rows with their log-scores before.
 
         Parameters
@@ -221,7 +234,7 @@ class OnlineFitting:
         kept = rows if state.rows is None else state.rows + rows
         drift = self._drift(state, rows)
         since = kept.last(drift.n_pending)
-        if drift.found and len(since) >= self.least and self._has_usual_labels(state, since):
+        if drift.found and len(since) >= self.least and self._has_common_labels(state, since):
             return self.begin(self._fitted(since), since), rows
         state = replace(self._learned(state, trainer, resp, rows), drift=drift)
         n_new = max(len(rows), self.least)
@@ -229,17 +242,19 @@ class OnlineFitting:
             state = self._refit_if_better(state, kept[:-n_new], kept.last(n_new))
         return replace(state, rows=self._kept(state, kept)), rows
 
-    def _drift(self, state, rows):
+    def _drift(self, state: OnlineState, rows: BatchRows) -> Drift:
         return state.drift.with_scores(rows.scores, self.least, self.horizon)
 
-    def _has_usual_labels(self, state, rows):
-        """Tell whether rows hold all labels that earlier rows had, but for rare ones."""
+    def _has_common_labels(self, state: OnlineState, rows: BatchRows) -> bool:
+        """Tell whether rows have all labels that are common in earlier rows."""
         if self.classes is None:
             return True
-        usual = state.labels > _USUAL_LABEL * state.labels.sum()
-        return bool(np.isin(self.classes[usual], rows.y).all())
+        common = state.labels > _COMMON_LABEL * state.labels.sum()
+        return bool(np.isin(self.classes[common], rows.y).all())
 
-    def _learned(self, state, trainer, resp, rows):
+    def _learned(
+        self, state: OnlineState, trainer: OnlineTrainer, resp: Floats, rows: BatchRows
+    ) -> OnlineState:
         """Return the state after a batch of the same law."""
         parameters, statistics = trainer.learn(
             state.parameters, state.statistics, resp, self.horizon
@@ -256,13 +271,13 @@ class OnlineFitting:
             labels=labels,
         )
 
-    def _fitted(self, rows):
+    def _fitted(self, rows: BatchRows) -> Any:
         """Return the mixture that is fitted to rows, which may lack labels."""
         given = rows.X, rows.y, rows.weights
         return self.fit(*(given if self.classes is None else with_unseen(*given, self.classes)))
 
-    def _refit_if_better(self, state, rows, new):
-        """Return the state, or that of a fit to the last rows if it predicts new ones better."""
+    def _refit_if_better(self, state: OnlineState, rows: BatchRows, new: BatchRows) -> OnlineState:
+        """Return the state, or that of a refit to the last rows if it predicts new ones better."""
         weight, n_rows, next_refit = state.weight, state.n_rows, state.next_refit
         while next_refit <= n_rows:
             next_refit *= 2.0
@@ -277,14 +292,14 @@ class OnlineFitting:
             state = replace(self._learned(begun, trainer, resp, new), drift=state.drift)
         return replace(state, weight=weight, n_rows=n_rows, next_refit=next_refit)
 
-    def _kept(self, state, rows):
-        """Return the last rows that the model may yet be fitted to; None if there are none."""
+    def _kept(self, state: OnlineState, rows: BatchRows) -> BatchRows | None:
+        """Return the last rows that the model may still be refitted to; None if there are none."""
         most = max(RECENT_ROWS, 2 * self.least)
         refits = state.next_refit <= REFIT_UNTIL and self.is_cheap
         n = most if refits else min(state.drift.n_pending, most)
         return rows.last(n) if n else None
 
     @property
-    def is_cheap(self):
+    def is_cheap(self) -> bool:
         """Whether a fit to the last rows costs little."""
         return self.solved or all(is_rigid(estimator) for _, estimator in self.parts.named)

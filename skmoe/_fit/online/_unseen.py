@@ -1,17 +1,23 @@
 """Labels that a first batch lacks."""
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._data.numerics import Floats
 from ..._sklearn import take
 
 #: Share of its weight with which each row of a first batch stands for a label that the batch lacks.
 UNSEEN = 1e-3
 
 
-def with_unseen(X, y, weights, classes):
+def with_unseen(
+    X: Any, y: NDArray, weights: Floats, classes: NDArray
+) -> tuple[Any, NDArray, Floats]:
     """Return the rows, and all of them once more, with little weight, for each label they lack.
 
-    Whatever learns from them gives such a label a small probability, the same everywhere.
+    A model that is fitted to them gives such a label a small probability, the same everywhere.
 
     Parameters
     ----------
