@@ -196,7 +196,7 @@ def test_weights_reach_what_a_search_fits(piped, table, rng):
 # Warm start --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("experts", [None, "wrapped"])
+@pytest.mark.parametrize("experts", [None, pytest.param("wrapped", marks=pytest.mark.slow)])
 def test_warm_start_goes_on_where_the_last_fit_ended(task, experts):
     Estimator, _, X, y = task
     if experts is not None:

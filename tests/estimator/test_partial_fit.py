@@ -139,7 +139,7 @@ def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
 
 
 @EVERY_TASK
-@pytest.mark.parametrize("refits", [2**14, 2**11])
+@pytest.mark.parametrize("refits", [2**14, pytest.param(2**11, marks=pytest.mark.slow)])
 def test_a_change_of_regime_is_followed(task, refits, monkeypatch):
     # Without rows kept, too.
     monkeypatch.setattr("skmoe._fit.online._stream.REFIT_UNTIL", refits)
@@ -176,6 +176,7 @@ def test_hard_mixtures_penalties_and_several_outputs_learn_too():
     assert model.predict(X).shape == (5000, 2)
 
 
+@pytest.mark.slow
 def test_two_classes_and_their_penalty():
     X, y = make_moe_classification(25_000, 4, n_experts=2, n_classes=2, random_state=1)
     model = make("labels", experts=LogisticRegression(C=0.5), n_experts=2)
@@ -278,8 +279,8 @@ KINDS = {
     "Bayes": ("labels", {"experts": GaussianNB()}),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
-# One kind of numbers, one of labels and one wrapped by default, the others with the slow tests.
-SOME = {"linear", "labels", "SGD"}
+# One kind of numbers and one of labels by default, the others with the slow tests.
+SOME = {"linear", "labels"}
 SOME_KINDS = pytest.mark.parametrize(
     "kind",
     [pytest.param(kind, marks=() if kind in SOME else pytest.mark.slow) for kind in KINDS],
@@ -313,7 +314,7 @@ def test_few_rows_of_the_same_law_change_little(kind, first):
             start = end
 
 
-@EVERY_KIND
+@SOME_KINDS
 def test_a_small_first_batch_is_no_trap(kind):
     model, (X, y) = kind_of(kind, 2400)
     model.partial_fit(X[:150], y[:150])
@@ -371,7 +372,7 @@ def test_a_model_whose_weight_is_unknown_goes_on_as_from_many_rows():
 
 
 @EVERY_TASK
-@pytest.mark.parametrize("size", [1, 20])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 20])
 def test_an_unchanged_law_does_not_begin_anew(task, size):
     for seed in range(1 if size == 1 else 5):
         X, y = table(task, 650, seed)
@@ -442,7 +443,16 @@ def test_one_outlier_is_no_drift():
 
 
 @pytest.mark.parametrize("experts", [None, GaussianNB()], ids=["solved", "Bayes"])
-@pytest.mark.parametrize("batches", [1, 5, 9, 17, 64])
+@pytest.mark.parametrize(
+    "batches",
+    [
+        1,
+        5,
+        pytest.param(9, marks=pytest.mark.slow),
+        pytest.param(17, marks=pytest.mark.slow),
+        pytest.param(64, marks=pytest.mark.slow),
+    ],
+)
 def test_first_batches_may_hold_one_label(batches, experts):
     X, y = table("labels", 6000, seed=0)
     first, later = np.flatnonzero(y == 1)[: 20 * batches], np.flatnonzero(y != 1)[:600]

@@ -153,7 +153,10 @@ def test_batched_experts_out_of_fold_are_the_wrapped_ones(table):
     np.testing.assert_allclose(batched.predict(X), wrapped.predict(X), atol=1e-4)
 
 
-@pytest.mark.parametrize(("load", "repeats"), [(load_diabetes, 1), (load_linnerud, 4)])
+@pytest.mark.parametrize(
+    ("load", "repeats"),
+    [(load_diabetes, 1), pytest.param(load_linnerud, 4, marks=pytest.mark.slow)],
+)
 @pytest.mark.filterwarnings("ignore:no rows were left:UserWarning")
 def test_trees_score_higher_out_of_fold_and_warn_in_sample(load, repeats):
     X, y = load(return_X_y=True)

@@ -23,7 +23,7 @@ def table(n_experts, seed=0, n=600):
     return make_moe_regression(n, 2, n_experts=n_experts, random_state=seed)
 
 
-@pytest.mark.parametrize("n_experts", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_experts", [1, 2, 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_number_that_made_the_data_is_found(n_experts):
     hits = sum(auto().fit(*table(n_experts, seed)).n_experts_ == n_experts for seed in range(4))
     assert hits == 4

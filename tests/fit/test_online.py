@@ -176,7 +176,11 @@ def test_labels_that_are_lacking_get_a_thousandth_of_all_rows():
 
 @pytest.mark.parametrize(
     "experts",
-    [None, pytest.param(SGD, marks=pytest.mark.slow), GaussianNB()],
+    [
+        None,
+        pytest.param(SGD, marks=pytest.mark.slow),
+        pytest.param(GaussianNB(), marks=pytest.mark.slow),
+    ],
     ids=["solved", "SGD", "Bayes"],
 )
 def test_a_label_that_comes_late_is_learned(experts):

@@ -155,6 +155,7 @@ def test_one_expert_is_rejected_and_two_are_not(law):
     assert likelihood_ratio_test(two, X, y, n_resamples=9, random_state=0).p_value > 0.1
 
 
+@pytest.mark.slow
 def test_heavy_tails_are_one_expert_to_their_own_law():
     """A Gaussian mixture needs a second expert for outliers, which Student's law has in one."""
     rng = np.random.default_rng(0)
