@@ -1,6 +1,7 @@
 """Scorers for model selection, to be passed as ``scoring`` to a search."""
 
 import inspect
+from abc import ABC, abstractmethod
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -11,7 +12,7 @@ from .._sklearn import BaseEstimator
 from ._scores import crps, log_score, weighted_mean
 
 
-class _DistributionScorer(BaseEstimator):
+class _DistributionScorer(ABC, BaseEstimator):
     """A scorer ``scorer(estimator, X, y)``; greater is better.
 
     It is an estimator so that it has ``set_score_request`` and can be cloned.
@@ -45,11 +46,11 @@ class _DistributionScorer(BaseEstimator):
         estimator, X = _last_step(estimator, X)
         return self._score(estimator, X, y, sample_weight)
 
+    @abstractmethod
     def _score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> float:
         """Score the last step of a pipeline."""
-        raise NotImplementedError
 
 
 class LogScoreScorer(_DistributionScorer):

@@ -602,7 +602,8 @@ def likelihood_of_counts(way, X, counts, exposure):
         return model.fit(Z, counts).score_samples(Z, counts).sum()
     unit = np.repeat(np.arange(len(counts)), exposure.astype(int))
     rate = counts / exposure
-    model = regressor("poisson", **PLAIN_MIXTURE).fit(X[unit], rate[unit], groups=unit)
+    model = regressor("poisson", n_init="auto", **PLAIN_MIXTURE)
+    model.fit(X[unit], rate[unit], groups=unit)
     value = model.score_samples(X[unit], rate[unit], groups=unit).sum()
     moved = special.xlogy(counts, exposure) + exposure * special.gammaln(rate + 1)
     return value + (moved - special.gammaln(counts + 1)).sum()
