@@ -121,7 +121,9 @@ def test_seeds_are_handed_to_parts_that_have_none(table):
     assert fitted("forests", table, random_state=1)[0].experts_[0].random_state not in seeds
 
 
-@pytest.mark.parametrize("name", ["forests", "list", "classifier-list"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("forests", marks=pytest.mark.slow), "list", "classifier-list"]
+)
 def test_workers_and_backends_do_not_matter(name, table):
     model, X, y = fitted(name, table, n_jobs=1)
     expected = outputs(model, X, y)

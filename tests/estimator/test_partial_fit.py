@@ -30,6 +30,8 @@ TASKS = {
 }
 EVERY_TASK = pytest.mark.parametrize("task", TASKS)
 BATCH = 250
+# Long streams that run with the slow tests.
+LATER = [("numbers", 1), ("labels", 0), ("labels", 1)]
 
 pytestmark = pytest.mark.filterwarnings("ignore:EM did not converge")
 
@@ -125,8 +127,10 @@ def test_a_full_fit_is_a_fixed_point(task):
 # Streams -----------------------------------------------------------------------------------
 
 
-@EVERY_TASK
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("task", "seed"),
+    [("numbers", 0), *(pytest.param(*each, marks=pytest.mark.slow) for each in LATER)],
+)
 def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
     n = 200 * BATCH
     X, y = table(task, n + 5000, seed)
@@ -298,7 +302,7 @@ def kind_of(kind, n, seed=0):
 
 
 @SOME_KINDS
-@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+@pytest.mark.parametrize("first", [pytest.param("fit", marks=pytest.mark.slow), "partial_fit"])
 def test_few_rows_of_the_same_law_change_little(kind, first):
     fitted, (X, y) = kind_of(kind, 7000)
     getattr(fitted, first)(X[:4000], y[:4000])
@@ -447,7 +451,7 @@ def test_one_outlier_is_no_drift():
     "batches",
     [
         1,
-        5,
+        pytest.param(5, marks=pytest.mark.slow),
         pytest.param(9, marks=pytest.mark.slow),
         pytest.param(17, marks=pytest.mark.slow),
         pytest.param(64, marks=pytest.mark.slow),

@@ -93,7 +93,10 @@ def test_a_classifier_chooses_too():
     assert model.path_[0]["bic"] > model.path_[1]["bic"]
 
 
-@pytest.mark.parametrize("experts", [DecisionTreeRegressor(max_depth=2), Lasso(alpha=0.01)])
+@pytest.mark.parametrize(
+    "experts",
+    [pytest.param(DecisionTreeRegressor(max_depth=2), marks=pytest.mark.slow), Lasso(alpha=0.01)],
+)
 def test_what_cannot_be_counted_is_scored_by_held_out_rows(experts):
     X, y = table(3, n=400)
     model = auto(experts=experts).fit(X, y)

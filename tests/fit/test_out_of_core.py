@@ -297,7 +297,7 @@ def kinds(rng):
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(kind, marks=pytest.mark.slow if kind == "labels, full" else ())
+        pytest.param(kind, marks=pytest.mark.slow if kind in ("labels, full", "one out") else ())
         for kind in kinds(np.random.default_rng(0))
     ],
 )
