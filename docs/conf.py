@@ -25,6 +25,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 # Links that lead nowhere are warnings too; other packages' pages would have to be fetched.
+# Types stand in the docstrings, with shapes and units.
+autodoc_typehints = "none"
 nitpicky = True
 nitpick_ignore = [("py:class", "sklearn.utils.Bunch")]
 templates_path = ["_templates"]
