@@ -86,7 +86,9 @@ THOROUGH = [
     Classifier(average=2, n_experts=2),
 ]
 for variant in THOROUGH[2:]:
-    variant.n_init = 1  # many starts are checked with the first two
+    # Many starts are checked with the first two. From the one start that a single one is, a mixture
+    # with a constant gate converges so slowly that rounding shows.
+    variant.n_init = 2 if variant.gate == "constant" else 1
 
 
 @pytest.fixture(autouse=True)
