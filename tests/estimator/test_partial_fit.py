@@ -142,8 +142,16 @@ def test_two_hundred_batches_are_worth_a_full_fit(task, seed):
     assert_allclose(model.expert_usage_.sum(), 1)
 
 
-@EVERY_TASK
-@pytest.mark.parametrize("refits", [2**14, pytest.param(2**11, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("task", "refits"),
+    [
+        ("labels", 2**14),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [("labels", 2**11), ("numbers", 2**14), ("numbers", 2**11)]
+        ),
+    ],
+)
 def test_a_change_of_regime_is_followed(task, refits, monkeypatch):
     # Without rows kept, too.
     monkeypatch.setattr("skmoe._fit.online._stream.REFIT_UNTIL", refits)

@@ -100,7 +100,8 @@ def test_dispersions_are_of_the_errors_before_the_call():
 # Streams -----------------------------------------------------------------------------------
 
 
-@LONG_STREAMS
+@pytest.mark.slow
+@EVERY_KIND
 def test_two_hundred_batches_are_worth_a_full_fit(kind):
     n = 200 * BATCH
     X, y = table(kind, n + 5000, seed=1)

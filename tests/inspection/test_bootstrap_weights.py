@@ -24,6 +24,7 @@ def weighted(rng):
 # Rows are drawn with their weights ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_weighted_least_squares():
     """Rows are observations: their scores count by the square of their weights."""
     rng = np.random.default_rng(0)
