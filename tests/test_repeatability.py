@@ -122,7 +122,11 @@ def test_seeds_are_handed_to_parts_that_have_none(table):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("forests", marks=pytest.mark.slow), "list", "classifier-list"]
+    "name",
+    [
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("forests", "list")),
+        "classifier-list",
+    ],
 )
 def test_workers_and_backends_do_not_matter(name, table):
     model, X, y = fitted(name, table, n_jobs=1)

@@ -54,7 +54,7 @@ def arrivals():
 @pytest.mark.parametrize(
     "experts",
     [
-        RandomForestRegressor(10, max_depth=4),
+        pytest.param(RandomForestRegressor(10, max_depth=4), marks=pytest.mark.slow),
         [("neighbours", KNeighborsRegressor()), ("tree", DecisionTreeRegressor(max_depth=4))],
     ],
     ids=["forests", "two kinds"],

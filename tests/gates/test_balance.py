@@ -90,17 +90,17 @@ def test_the_objective_never_falls_under_the_prior(top_k, strength, line, rng):
 
 
 @pytest.mark.filterwarnings("ignore:no rows were left:UserWarning")
-def test_the_prior_keeps_all_experts_in_use(line):
+@pytest.mark.parametrize("top_k", [None, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_prior_keeps_all_experts_in_use(top_k, line):
     X, y = line
-    for top_k in (None, 1):
-        starved = regressor(n_experts=10, top_k=top_k, tol=1e-4).fit(X, y)
-        assert starved.gate_proba(X).mean(axis=0).min() < 0.01
-        for branches, least in ((3, 0.1), (5, 0.05)):
-            tree = HierarchicalGate((branches, 2), balance=100.0)
-            for gate in (SoftmaxGate(balance=100.0), tree):
-                params = {"n_experts": 2 * branches, "top_k": top_k, "tol": 1e-4}
-                fed = regressor(gate=gate, **params).fit(X, y)
-                assert fed.gate_proba(X).mean(axis=0).min() > least
+    starved = regressor(n_experts=10, top_k=top_k, tol=1e-4).fit(X, y)
+    assert starved.gate_proba(X).mean(axis=0).min() < 0.01
+    for branches, least in ((3, 0.1), (5, 0.05)):
+        tree = HierarchicalGate((branches, 2), balance=100.0)
+        for gate in (SoftmaxGate(balance=100.0), tree):
+            params = {"n_experts": 2 * branches, "top_k": top_k, "tol": 1e-4}
+            fed = regressor(gate=gate, **params).fit(X, y)
+            assert fed.gate_proba(X).mean(axis=0).min() > least
 
 
 def test_the_prior_serves_any_classifier_as_a_gate(line):

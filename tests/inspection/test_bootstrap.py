@@ -165,6 +165,7 @@ def test_simulated_labels_follow_the_mixture(rng):
 # One more expert ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # `test_bootstrap_laws` has a law of which this is tested by default
 def test_one_expert_is_rejected_and_two_are_not():
     X, y, init = draw(np.random.default_rng(1), 200)
     model = mixture(np.ones((200, 1))).fit(X, y)

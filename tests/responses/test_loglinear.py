@@ -220,7 +220,7 @@ def test_intervals_hold_y_where_errors_are_small_and_where_they_are_large(rng):
     "expert",
     [
         DecisionTreeRegressor(max_depth=3),
-        HistGradientBoostingRegressor(max_iter=20),
+        pytest.param(HistGradientBoostingRegressor(max_iter=20), marks=pytest.mark.slow),
     ],
     ids=lambda expert: type(expert).__name__,
 )
