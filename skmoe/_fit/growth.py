@@ -18,6 +18,7 @@ from scipy.special import entr
 
 from .._data.numerics import Floats, Ints
 from .._data.splits import unit_folds
+from ..em._learning import learn
 from ..em._loop import Result
 from ..em._protocols import Trainer
 from ..em._search import Search
@@ -232,7 +233,12 @@ class Growth:
             result = search.best_of_full(drawn[:1], drawn=False)[0]
         else:
             result = search.best_of_short(iter(drawn))[0]
+        learned = learn(search, result)
+        training, result = learned.training, learned.result
         value, known = self.judge(training, result)
+        if learned.log_evidence is not None and training.bank.strengths is not None:
+            known["log_evidence"] = learned.log_evidence
+            value = -learned.log_evidence if _all_have_rows(training, result) else np.inf
         entry = {"n_experts": n_experts, **known, "seconds": time.perf_counter() - began}
         return Grown(training, result, search.log, value, entry)
 
@@ -260,6 +266,11 @@ class Growth:
             return [("merged", _without(resp, k)) for k in range(resp.shape[1])]
 
         return starts
+
+
+def _all_have_rows(training: Trainer, result: Result) -> bool:
+    """Tell whether every expert has the weight of a row: one without any multiplies K! alone."""
+    return bool((training.usage(result.state) * training.total >= 1.0).all())
 
 
 def _worst_explained(resp: Floats, log_likelihood: Floats, weights: Floats) -> Ints:

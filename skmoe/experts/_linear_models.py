@@ -51,10 +51,20 @@ def fitted_penalty(estimator: Any) -> float | Floats:
     if isinstance(estimator, Pipeline):
         return fitted_penalty(estimator.steps[-1][1])
     if isinstance(estimator, Ridge) and hasattr(estimator, "coef_"):
-        return np.asarray(estimator.alpha) * np.square(np.atleast_2d(estimator.coef_)).sum(axis=1)
+        coef = np.atleast_2d(estimator.coef_) * column_scale(estimator)
+        return np.asarray(estimator.alpha) * np.square(coef).sum(axis=1)
     if isinstance(estimator, LogisticRegression) and hasattr(estimator, "coef_"):
-        return l2_strength(estimator) * 0.5 * float(np.square(estimator.coef_).sum())
+        coef = estimator.coef_ * column_scale(estimator)
+        return l2_strength(estimator) * 0.5 * float(np.square(coef).sum())
     return 0.0
+
+
+def column_scale(estimator: Any) -> Floats | float:
+    """Return what a fitted expert's columns are divided by before its penalty applies.
+
+    It is one, but for experts whose penalty was learned: for these it is ``column_scale_``, (d,).
+    """
+    return getattr(estimator, "column_scale_", 1.0)
 
 
 def fitted_products(estimator: Any) -> float | Floats:

@@ -221,6 +221,24 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         """
         return clone(self).remember(parameters)
 
+    def learned(self, parameters: Floats, masses: Floats) -> tuple[Self, float]:
+        """Return the law with the prior that the evidence prefers, and its share of the evidence.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        masses : ndarray of shape (K,)
+            Sums of responsibilities × sample weights.
+
+        Returns
+        -------
+        law : Response
+            Itself, where the prior is not learned.
+        volume : float
+            Logarithm of the posterior's volume divided by the prior's, in nats.
+        """
+        return self, 0.0
+
     def coefficients(self, parameters: Floats) -> Floats | None:
         """Return None: dispersions of this law do not depend on features.
 
