@@ -20,8 +20,7 @@ from .._fit.out_of_core import ChunkedFitting
 from .._fit.problem import Data, Specification
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
-from ..em._loop import Result
-from ..em._search import Settings
+from ..em._loop import Result, Settings
 from ..gates import SoftmaxGate, resolve_gate
 from .options import (
     check_expert,
@@ -255,7 +254,10 @@ class RowsInMemory:
             training, results, log = fitting.run(
                 init=init, n_init=draft.n_init, given=self.start, average=draft.average
             )
-        results, widening = calibrated(fitting, training, results)
+        widening = 1.0
+        if training.bank.strengths is None:
+            # Under learned penalties dispersions pay for the parameters: they are wide enough.
+            results, widening = calibrated(fitting, training, results)
         return Outcome(training, results, log, path, widening)
 
 

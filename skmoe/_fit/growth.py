@@ -233,12 +233,14 @@ class Growth:
             result = search.best_of_full(drawn[:1], drawn=False)[0]
         else:
             result = search.best_of_short(iter(drawn))[0]
-        learned = learn(search, result)
-        training, result = learned.training, learned.result
+        log_evidence = np.nan
+        if search.learns:
+            learned = learn(search, result)
+            training, result, log_evidence = learned.training, learned.result, learned.log_evidence
         value, known = self.judge(training, result)
-        if learned.log_evidence is not None and training.bank.strengths is not None:
-            known["log_evidence"] = learned.log_evidence
-            value = -learned.log_evidence if _all_have_rows(training, result) else np.inf
+        if training.bank.strengths is not None:
+            known["log_evidence"] = log_evidence
+            value = -log_evidence if _all_have_rows(training, result) else np.inf
         entry = {"n_experts": n_experts, **known, "seconds": time.perf_counter() - began}
         return Grown(training, result, search.log, value, entry)
 

@@ -39,26 +39,18 @@ class Learned:
     ----------
     training : Trainer
     result : Result
-    log_evidence : float or None
-        None where no penalties are learned.
+    log_evidence : float
     """
 
     training: Trainer
     result: Result
-    log_evidence: float | None
-
-
-def learns(training: Trainer) -> bool:
-    """Tell whether penalties of a part are learned."""
-    return training.gate.strengths is not None or training.bank.strengths is not None
+    log_evidence: float
 
 
 def learn_all(search: Search, results: list[Result]) -> list[Result]:
     """Learn the penalties from the best run, and continue the other runs under them."""
     first, training = results[0], search.training
     learned = learn(search, first)
-    if learned.log_evidence is None:
-        return results
     search.update_chosen(learned.result)
     further = [
         _continued(search, training, learned.training, each, None, "learned penalties")
@@ -81,8 +73,6 @@ def learn(search: Search, ended: Result) -> Learned:
     Learned
     """
     training = search.training
-    if not learns(training):
-        return Learned(training, ended, None)
     cheap = training.cheap
     value, proposed = evidence(training, ended.state)
     best = Learned(training, ended, value)
@@ -90,7 +80,7 @@ def learn(search: Search, ended: Result) -> Learned:
         ended = _continued(search, training, proposed, ended, ITERATIONS, f"penalties {number}")
         old, training = training, search.training
         value, proposed = evidence(training, ended.state)
-        gain = value - (best.log_evidence or 0.0)
+        gain = value - best.log_evidence
         if gain > 0.0:
             best = Learned(training, ended, value)
         if (_are_settled(old, training) and gain < _GAIN) or search.settings.monitor.stopped:
@@ -122,7 +112,8 @@ def evidence(training: Trainer, state: State) -> tuple[float, Trainer]:
     if training.bank.strengths is not None:
         law, volume = law.learned(parameters.dispersion, masses)
         value += volume
-    return float(value), training.with_parts(*parts, law)
+    gate, bank = parts
+    return float(value), training.with_parts(gate, bank, law)
 
 
 def _continued(

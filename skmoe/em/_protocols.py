@@ -27,7 +27,27 @@ from ._loop import State as EMState
 State = Any
 
 
-class GateTrainer(Learnable, ABC):
+class TrainedPart(Learnable):
+    """What a gate's trainer and a bank of experts have in common: states as vectors."""
+
+    def pack(self, state: State) -> Floats | None:
+        """Return the state as one vector; None where that is not possible."""
+        return None
+
+    def unpack(self, vector: Floats, like: State) -> State:
+        """Return the state of a packed vector, with the shapes of another state."""
+        raise TypeError(f"{type(self).__name__} has no states that can be packed")
+
+    def strip(self, state: State) -> State:
+        """Return the state without (U, K) or (n, K) arrays, to be kept during other runs."""
+        return state
+
+    def restore(self, state: State) -> State:
+        """Return the full state of one that `strip` returned."""
+        return state
+
+
+class GateTrainer(TrainedPart, ABC):
     """A gate that EM trains on one training set.
 
     Attributes
@@ -56,22 +76,6 @@ class GateTrainer(Learnable, ABC):
         """Return the gate's own penalty, which the objective loses, in nats."""
         return 0.0
 
-    def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where that is not possible."""
-        return None
-
-    def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, with the shapes of another state."""
-        raise TypeError(f"{type(self).__name__} has no states that can be packed")
-
-    def strip(self, state: State) -> State:
-        """Return the state without (U, K) arrays, to be kept while other starts are tried."""
-        return state
-
-    def restore(self, state: State) -> State:
-        """Return the full state of one that `strip` returned."""
-        return state
-
     @abstractmethod
     def finish(self, state: State) -> Any:
         """Return the fitted gate of a state: an estimator."""
@@ -81,7 +85,7 @@ class GateTrainer(Learnable, ABC):
         return None
 
 
-class ExpertBank(Learnable, ABC):
+class ExpertBank(TrainedPart, ABC):
     """K experts, on one training set.
 
     Attributes
@@ -136,22 +140,6 @@ class ExpertBank(Learnable, ABC):
     def penalty_products(self, state: State) -> Floats:
         """Return the penalties of all pairs of outputs, (K, m, m)."""
         raise TypeError(f"{type(self).__name__} has no penalties of pairs of outputs")
-
-    def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where that is not possible."""
-        return None
-
-    def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, with the shapes of another state."""
-        raise TypeError(f"{type(self).__name__} has no states that can be packed")
-
-    def strip(self, state: State) -> State:
-        """Return the state without (n, K) arrays, to be kept while other starts are tried."""
-        return state
-
-    def restore(self, state: State) -> State:
-        """Return the full state of one that `strip` returned."""
-        return state
 
     def settle(self, state: State) -> State:
         """Return the state with all experts fitted to all their rows; the workers still run."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..routing import largest
-from ._anderson import accelerate
-from ._loop import ROUNDING, Monitor, Result, RunMonitor, State, iterate, run
+from ._loop import ROUNDING, Result, RunMonitor, Settings, State, accelerate, iterate, run
 from ._protocols import Floats, Ints, Trainer
 from ._starts import reseeded
 
@@ -30,30 +29,6 @@ STARVED_SHARE = 1e-4
 
 #: Number of restricted iterations after which the starts of a sparse or hard mixture are compared.
 _SHORT_RESTRICTED = 3
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Options of EM.
-
-    Attributes
-    ----------
-    tol : float
-        A run has converged when an iteration gains less.
-    max_iter : int
-        Largest number of iterations of a run.
-    top_k : int or None
-        Number of experts that each unit is routed to; None for all.
-    monitor : Monitor
-    accelerate : bool
-        Whether runs are accelerated where that is possible.
-    """
-
-    tol: float
-    max_iter: int
-    top_k: int | None
-    monitor: Monitor
-    accelerate: bool
 
 
 class Search:
@@ -142,6 +117,12 @@ class Search:
         self._record(label, ended)
         self.log[-1]["chosen"] = True
         return ended
+
+    @property
+    def learns(self) -> bool:
+        """Whether penalties of a part are learned."""
+        parts = self.training.gate, self.training.bank
+        return any(part.strengths is not None for part in parts)
 
     def update_chosen(self, ended: Result) -> None:
         """Note in the log what the chosen run has reached since."""

@@ -8,11 +8,15 @@ from .._errors import naming
 from ..em._protocols import ExpertBank, Law, Target
 from ._batched import BatchedBank
 from ._cross_fitted import CrossFittedBank
-from ._evidence import EvidenceLogistic, EvidenceRidge
 from ._glm._bank import GlmBank, is_glm
-from ._linear import LinearBank, is_linear
-from ._linear_models import count_parameters, fitted_penalty
-from ._linear_sums import LinearState
+from ._linear import LinearBank, LinearState
+from ._linear_models import (
+    EvidenceLogistic,
+    EvidenceRidge,
+    count_parameters,
+    fitted_penalty,
+    is_linear,
+)
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold

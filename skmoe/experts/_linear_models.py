@@ -1,7 +1,13 @@
-"""Parameters, penalties and default settings of scikit-learn's own linear models."""
+"""Parameters, penalties and default settings of scikit-learn's own linear models.
+
+`EvidenceRidge` and `EvidenceLogistic` stand for experts whose penalties are learned, until the
+mixture is fitted. The fitted experts are a ``Ridge`` or a ``LogisticRegression`` with the penalty
+that was learned, on standardised columns.
+"""
 
 from collections.abc import Collection
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 from sklearn.linear_model import (
@@ -15,6 +21,28 @@ from sklearn.pipeline import Pipeline
 
 from .._data.pipelines import last_step
 from ..em._protocols import Floats
+
+
+class EvidenceRidge(Ridge):
+    """A linear expert whose penalty is learned."""
+
+    def learned(self, strength: float, scale: Floats) -> Ridge:
+        """Return an unfitted ``Ridge`` of a penalty on the columns divided by `scale` (d,)."""
+        return _with_scale(Ridge(alpha=float(strength)), scale)
+
+
+class EvidenceLogistic(LogisticRegression):
+    """A logistic expert whose penalty is learned."""
+
+    def learned(self, strength: float, scale: Floats) -> LogisticRegression:
+        """Return an unfitted ``LogisticRegression`` of a penalty, as `EvidenceRidge`."""
+        return _with_scale(LogisticRegression(C=1.0 / float(strength)), scale)
+
+
+def _with_scale(expert: Any, scale: Floats) -> Any:
+    """Note what the columns are divided by before the penalty applies; zero for constant ones."""
+    expert.column_scale_ = scale
+    return expert
 
 
 def count_parameters(estimator: Any) -> float:
@@ -119,3 +147,16 @@ def differs_only_in(estimator: Any, names: Collection[str]) -> bool:
         name in names or value is default or (type(value) is type(default) and value == default)
         for (name, value), default in zip(given.items(), defaults.values(), strict=True)
     )
+
+
+_LINEAR_FREE = ("alpha", "copy_X", "n_jobs", "tol", "max_iter", "solver", "random_state")
+
+
+def is_linear(estimator: Any) -> bool:
+    """Tell whether an estimator is one whose fit this bank reproduces."""
+    if type(estimator) not in (LinearRegression, Ridge, EvidenceRidge) or not differs_only_in(
+        estimator, _LINEAR_FREE
+    ):
+        return False
+    alpha = getattr(estimator, "alpha", 0.0)
+    return isinstance(alpha, Real) and 0 <= cast("float", alpha) < np.inf

@@ -11,8 +11,8 @@ from .._data.numerics import blocks, weighted_sums
 from .._sklearn import Interval
 from ..em._evidence import dispersion_volume
 from ..em._protocols import Floats
-from ._response import Random, pooled
-from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
+from ._response import Random
+from ._scale import SCALE_CONSTRAINTS, ScaleFamily, pooled, squared_residuals
 
 _LOG_2PI = float(np.log(2 * np.pi))
 

@@ -222,7 +222,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         return clone(self).remember(parameters)
 
     def learned(self, parameters: Floats, masses: Floats) -> tuple[Self, float]:
-        """Return the law with the prior that the evidence prefers, and its share of the evidence.
+        """Return the law with the prior that the evidence prefers.
 
         Parameters
         ----------
@@ -402,12 +402,3 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         int
         """
         return parameters.shape[1] if self.shared else parameters.size
-
-
-def pooled(sums: Floats, mass: Floats, shared: bool) -> tuple[Floats, Floats]:
-    """Return sums (K, ...) and masses (K, 1), added up over the experts where they share."""
-    mass = mass[:, None]
-    if not shared:
-        return sums, mass
-    sums = sums.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
-    return sums, mass.sum(axis=0, keepdims=True)

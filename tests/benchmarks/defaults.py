@@ -39,12 +39,12 @@ SPLITS = 3
 #: CSV files with text and holes, and tables with published splits.
 TABLES = {
     "regression": (
-        "low-birth-weight auto-price auto-mpg pbc sensory abalone".split(),
-        "yacht energy concrete airfoil kin8nm".split(),
+        ["low-birth-weight", "auto-price", "auto-mpg", "pbc", "sensory", "abalone"],
+        ["yacht", "energy", "concrete", "airfoil", "kin8nm"],
     ),
     "classification": (
-        "hepatitis breast-cancer heart-disease credit-approval annealing cmc".split(),
-        "peterson-barney segment phoneme vowel".split(),
+        ["hepatitis", "breast-cancer", "heart-disease", "credit-approval", "annealing", "cmc"],
+        ["peterson-barney", "segment", "phoneme", "vowel"],
     ),
 }
 EMBEDDED = {
@@ -86,7 +86,7 @@ def read(name):
     if name in EMBEDDED:
         task, load = EMBEDDED[name]
         return task, *load(return_X_y=True), None
-    task = next(task for task, lists in TABLES.items() if name in sum(lists, []))
+    task = next(task for task, (own, published) in TABLES.items() if name in own + published)
     if (FOLDER / "tables" / f"{name}.csv").is_file():
         import pandas as pd
 
