@@ -105,8 +105,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Larger in absolute value where the prediction is worse. The sign is that of the error
-            where the law needs it.
+            Larger in absolute value where the prediction is worse; signed where the law needs it.
         """
 
     def working_weights(self, deviance: Floats, parameters: Floats) -> Floats:
@@ -228,12 +227,10 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         ----------
         parameters : ndarray of shape (K, q)
         masses : ndarray of shape (K,)
-            Sums of responsibilities × sample weights.
 
         Returns
         -------
         law : Response
-            Itself, where the prior is not learned.
         volume : float
             Logarithm of the posterior's volume divided by the prior's, in nats.
         """
@@ -371,7 +368,6 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Or one that broadcasts to it.
         """
         return np.sqrt(self.variance(mean, parameters))
 
