@@ -40,8 +40,11 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
         their weights.
     n_experts : int or "auto", default=4
         Number of clones; ignored for a list. "auto" chooses it: one expert at a time is split
-        in two, from a single expert on, for as long as BIC falls; where parameters cannot be
-        counted, for as long as the log-score of held-out rows rises.
+        in two, from a single expert on, for as long as BIC falls, or, where penalties are learned,
+        the evidence rises. Of experts that are cross-fitted, 1, 2 and 4 are compared by their
+        likelihood out of fold; of others without a number of parameters, by the log-score of
+        held-out rows. The leaves of a ``HierarchicalGate``, or the columns of an array
+        given as `init`, set the number without a choice.
     gate : None, str, gate or classifier, default=None
         Model of which expert a row belongs to: None or ``"softmax"`` for
         ``SoftmaxGate()``, ``"gaussian"`` for ``GaussianGate()``, ``"constant"``
@@ -153,9 +156,10 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
         is the reason if that failed.
     path_ : list of dict
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
-        ``log_likelihood``, ``bic`` and ``icl``, or ``held_out``, the mean log-score of
-        held-out rows; ``seconds``, and whether it was ``chosen``. Empty where
-        `n_experts` is a number.
+        ``log_likelihood``, ``bic`` and ``icl``, with ``log_evidence`` in nats where penalties are
+        learned; or ``held_out``, the mean log-score of held-out rows; or ``out_of_fold``,
+        the mean log-likelihood out of fold, less the charge for gate and law; ``seconds``, and
+        whether it was ``chosen``. Empty where the number was not chosen.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that the gate, and the experts, are fitted to; None for all.
     n_features_in_ : int

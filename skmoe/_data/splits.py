@@ -90,3 +90,31 @@ def _products(features: Any, share: Floats, parts: Iterable[slice]) -> Floats:
     for rows in parts:
         out[rows] = features[rows] @ share
     return out
+
+
+#: Number of folds of ``cv="auto"``, where experts are fitted in every iteration, or only once.
+AUTO_FOLDS = 3
+AUTO_FOLDS_ONCE = 5
+
+
+def make_folds(
+    cv: int | str, X: Any, weights: Floats, units: Rows | Groups, specialize: bool
+) -> Ints | None:
+    """Return the fold of each row (n,), or None where all rows are equal.
+
+    Parameters
+    ----------
+    cv : int or "auto"
+        Number of folds.
+    X : array, sparse matrix or data frame of shape (n, d)
+        The columns that the experts are fitted to.
+    weights : ndarray of shape (n,)
+    units : Rows or Groups
+        All rows of a unit are in one fold.
+    specialize : bool
+        Whether experts are fitted in every iteration.
+    """
+    if isinstance(cv, str):
+        cv = AUTO_FOLDS if specialize else AUTO_FOLDS_ONCE
+    fold = unit_folds(X, weights, units, cv)
+    return fold if fold.any() else None

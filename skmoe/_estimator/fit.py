@@ -12,16 +12,17 @@ from sklearn.utils.metadata_routing import process_routing
 
 from .._data.groups import check_groups, make_units
 from .._data.pipelines import last_step
+from .._data.splits import make_folds
 from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
-from .._fit.fitting import Fitting, make_folds
+from .._fit.fitting import Fitting
 from .._fit.growth import grow
 from .._fit.out_of_core import ChunkedFitting
 from .._fit.problem import Data, Specification
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
 from ..em._loop import Result, Settings
-from ..gates import SoftmaxGate, resolve_gate
+from ..gates import HierarchicalGate, SoftmaxGate, resolve_gate
 from .options import (
     check_expert,
     check_nested,
@@ -135,7 +136,7 @@ def specify(model, task, rng, learns=True):
     gate = resolve_gate(model.gate)
     learned = learns and _learns_penalties(model, gate)
     clones = not isinstance(model.experts, list)
-    count = 1 if model.n_experts == "auto" else model.n_experts
+    count = _known_number(model, gate)
     reserved = model.get_params(deep=False)
     named = resolve_experts(model.experts, count, task.default_expert(learned), reserved)
     for name, expert in named:
@@ -156,9 +157,24 @@ def _learns_penalties(model, gate):
     return plain and isinstance(last, SoftmaxGate) and last.learns()
 
 
+def _known_number(model, gate):
+    """Return the number of clones: of "auto" that of a tree's leaves or of a given start, else one.
+
+    From one expert on the number is chosen, where nothing else sets it.
+    """
+    if model.n_experts != "auto":
+        return model.n_experts
+    last = last_step(gate)
+    if isinstance(last, HierarchicalGate):
+        return last.n_leaves()
+    return 1 if isinstance(model.init, str) else np.asarray(model.init).shape[-1]
+
+
 def _chooses_number(model, specification):
     """Tell whether the number of experts is chosen."""
-    return model.n_experts == "auto" and specification.clones
+    is_set = isinstance(last_step(specification.gate), HierarchicalGate)
+    is_set |= not isinstance(model.init, str)
+    return model.n_experts == "auto" and specification.clones and not is_set
 
 
 def _check_growth(model, specification):
@@ -166,7 +182,6 @@ def _check_growth(model, specification):
     for name, value, refused in [
         ("specialize", model.specialize, not specification.specialize),
         ("average", model.average, model.average > 1),
-        ("init", "an array", not isinstance(model.init, str)),
     ]:
         if refused:
             raise ValueError(

@@ -14,10 +14,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.parallel import Parallel
 
 from .._data.design import View
-from .._data.groups import Groups, Rows
+from .._data.groups import Rows
 from .._data.numerics import Floats, Ints, weighted_location_scale
 from .._data.pipelines import last_step
-from .._data.splits import unit_folds
 from .._data.tables import numeric_features, select
 from .._errors import PartError, naming
 from ..em._learning import learn_all
@@ -56,10 +55,6 @@ _SPARSE_WORK = 2**27
 
 #: Number of starts where they are tried on a surrogate, which only yields responsibilities.
 AUTO_STARTS_OF_SURROGATE = 3
-
-#: Number of folds of ``cv="auto"``, where experts are fitted in every iteration, or only once.
-AUTO_FOLDS = 3
-AUTO_FOLDS_ONCE = 5
 
 #: Largest number of iterations of a fit without a fold. They remove the influence of the rows of
 #: the fold on the responsibilities it begins with.
@@ -119,7 +114,7 @@ class Fitting:
             If gate or an expert fails, or a worker process dies.
         """
         with self.workers() as workers:
-            training, results, log = self._run(workers, init, n_init, given, average)
+            training, results, log = self.run_with(workers, init, n_init, given, average)
             return training, [_settled(training.bank, result) for result in results], log
 
     @contextmanager
@@ -141,6 +136,10 @@ class Fitting:
     def sized(self, n_experts: int) -> Fitting:
         """Return the fit of another number of clones of the one expert."""
         return self.other(self.data, self.parts, n_experts)
+
+    def with_settings(self, settings: Settings) -> Fitting:
+        """Return the same fit with other options of EM."""
+        return Fitting(self.data, self.parts, settings, self.n_jobs, self.rng)
 
     def on(self, rows: Ints) -> Fitting:
         """Return the fit to some of the rows, which hold whole units."""
@@ -168,11 +167,11 @@ class Fitting:
         state : State
             The final state.
         """
-        fitting = self.on(rows)
         max_iter = min(self.settings.max_iter, AGAIN)
-        fitting.settings = replace(self.settings, monitor=SilentMonitor(), max_iter=max_iter)
+        settings = replace(self.settings, monitor=SilentMonitor(), max_iter=max_iter)
+        fitting = self.on(rows).with_settings(settings)
         given = "refitted", np.asfortranarray(resp[rows])
-        training, results, _ = fitting._run(workers, "auto", 1, given, 1)
+        training, results, _ = fitting.run_with(workers, "auto", 1, given, 1)
         return training, results[0].state
 
     def responsibilities(
@@ -180,7 +179,7 @@ class Fitting:
     ) -> Floats:
         """Return the final responsibilities (U, K) of EM from given ones, or of the best start."""
         given = None if resp is None else ("given", self.data.units.spread(resp))
-        training, results, _ = self._run(workers, "auto", n_starts, given, 1)
+        training, results, _ = self.run_with(workers, "auto", n_starts, given, 1)
         return training.responsibilities(results[0].state, None)
 
     @property
@@ -189,10 +188,10 @@ class Fitting:
         top_k = self.settings.top_k
         return top_k if top_k is not None and top_k < len(self.parts.components) else None
 
-    def _run(
+    def run_with(
         self, workers: Workers, init: str, n_init: int | str, given: Start | None, average: int
     ) -> tuple[Trainer, list[Result], list[dict[str, Any]]]:
-        """Fit the mixture, with open workers."""
+        """Fit the mixture with open workers; parameters and results are those of `run`."""
         training = self.training(workers)
         units, n_experts = self.data.units, len(self.parts.components)
         if n_experts == 1:
@@ -245,12 +244,7 @@ class Fitting:
         data, parts, target = self.data, self.parts, self.data.target
         n_experts = len(parts.components)
         expert_view = View(select(data.X, data.expert_columns), data.weights)
-        cross_fitting = CrossFitting(
-            data.fold,
-            spare_rigid=parts.auto and parts.specialize,
-            once=not parts.specialize,
-            use_bags=parts.auto and not parts.specialize and np.ptp(data.weights) == 0.0,
-        )
+        cross_fitting = self.cross_fitting()
         gate = make_trainer(
             parts.gate,
             self._gate_view(expert_view),
@@ -269,6 +263,16 @@ class Fitting:
         trained = train(gate, bank, law, target, data.weights, data.units, n_experts)
         trained.names = parts.names
         return trained
+
+    def cross_fitting(self) -> CrossFitting:
+        """Return how experts are evaluated on the rows that they are fitted to."""
+        data, parts = self.data, self.parts
+        return CrossFitting(
+            data.fold,
+            spare_rigid=parts.auto and parts.specialize,
+            once=not parts.specialize,
+            use_bags=parts.auto and not parts.specialize and np.ptp(data.weights) == 0.0,
+        )
 
     def _law(self, view: View) -> Any:
         """Return the law, fitted with the training rows if its dispersion depends on X."""
@@ -349,29 +353,6 @@ def _settled(bank: ExpertBank, result: Result) -> Result:
     parameters = result.state.parameters
     parameters = replace(parameters, experts=bank.settle(parameters.experts))
     return replace(result, state=replace(result.state, parameters=parameters))
-
-
-def make_folds(
-    cv: int | str, X: Any, weights: Floats, units: Rows | Groups, specialize: bool
-) -> Ints | None:
-    """Return the fold of each row (n,), or None where all rows are equal.
-
-    Parameters
-    ----------
-    cv : int or "auto"
-        Number of folds.
-    X : array, sparse matrix or data frame of shape (n, d)
-        The columns that the experts are fitted to.
-    weights : ndarray of shape (n,)
-    units : Rows or Groups
-        All rows of a unit are in one fold.
-    specialize : bool
-        Whether experts are fitted in every iteration.
-    """
-    if isinstance(cv, str):
-        cv = AUTO_FOLDS if specialize else AUTO_FOLDS_ONCE
-    fold = unit_folds(X, weights, units, cv)
-    return fold if fold.any() else None
 
 
 def train(

@@ -23,6 +23,7 @@ from ..em._loop import Result
 from ..em._protocols import Trainer
 from ..em._search import Search
 from ..experts import Workers
+from .doubling import double
 from .fitting import Fitting, Start
 from .problem import Data, count_free_parameters
 
@@ -141,6 +142,9 @@ def grow(
             best, path = growth.run(first)
             return best.training, best.result, best.log, path
         units, data = fitting.data.units, fitting.data
+        if fitting.cross_fitting().holds_out(fitting.parts.named[0][1]):
+            found, path = double(fitting, workers)
+            return found.training, found.result, found.log, path
         held = unit_folds(data.X, data.weights, units, _HELD_OUT) == 0
         judge = HeldOutRows(data.rows(np.flatnonzero(held)), assemble)
         growth = Growth(fitting.on(np.flatnonzero(~held)).sized, judge.log_score, workers)

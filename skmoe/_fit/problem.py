@@ -20,7 +20,6 @@ from ..experts import (
     CrossFitting,
     EvidenceLogistic,
     EvidenceRidge,
-    InSample,
     batch_of,
     count_parameters,
 )
@@ -144,9 +143,7 @@ class Specification:
         if not alike or batch_of(template, self.law.loss) is None:
             return False
         # In a batch the transformers of a pipeline are fitted once, to all rows.
-        return last_step(template) is template or isinstance(
-            cross_fitting.strategy(template), InSample
-        )
+        return last_step(template) is template or not cross_fitting.holds_out(template)
 
     def factors(self) -> Floats:
         """Return factors (K,) of starting scales, by which components of one expert differ."""

@@ -175,6 +175,16 @@ class HierarchicalGate(GateMixin, BaseEstimator):
         nodes = [_fit_node(last, view.X, child_masses(masses, each), floor) for each in edges]
         return self._write([prefix.join(node) for node in nodes], edges, last, view)
 
+    def n_leaves(self) -> int:
+        """Return the number of leaves, each of which is an expert.
+
+        Returns
+        -------
+        int
+        """
+        self._check_params()
+        return count_leaves(self.branching)
+
     def _check_params(self) -> None:
         self._validate_params()
         check_branching(self.branching)

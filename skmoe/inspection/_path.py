@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 #: Names of the criteria on the axis.
 _LABELS = {
+    "log_evidence": "log-evidence",
     "bic": "BIC",
     "icl": "ICL",
     "log_likelihood": "log-likelihood",
     "held_out": "held-out log-score",
+    "out_of_fold": "out-of-fold log-score",
     "seconds": "seconds",
 }
 
@@ -84,8 +86,9 @@ class PathDisplay:
         ----------
         model : MixtureOfExpertsRegressor or MixtureOfExpertsClassifier
             Fitted with ``n_experts="auto"``.
-        criterion : {"bic", "icl", "log_likelihood", "held_out", "seconds"}, default=None
-            Criterion to draw; None for the one that the number of experts was chosen by.
+        criterion : str, default=None
+            Criterion to draw: "log_evidence", "bic", "icl", "log_likelihood", "held_out",
+            "out_of_fold" or "seconds"; None for the one that the number of experts was chosen by.
         ax : matplotlib Axes, default=None
             Axes to draw into; None for a new figure.
         line_kw : dict, default=None
@@ -107,7 +110,8 @@ class PathDisplay:
         path = model.path_
         if not path:
             raise ValueError("model must be fitted with n_experts='auto'; its path_ is empty")
-        default = "held_out" if "held_out" in path[0] else "bic"
+        deciding = ("log_evidence", "held_out", "out_of_fold", "bic")
+        default = next(name for name in deciding if name in path[0])
         criterion = default if criterion is None else criterion
         if criterion not in _LABELS or criterion not in path[0]:
             known = [name for name in _LABELS if name in path[0]]

@@ -332,3 +332,7 @@ class CrossFitting:
         if self.use_bags and has_bags(estimator):
             return OutOfBag()
         return OutOfFold(self.fold, self.once)
+
+    def holds_out(self, estimator: Any) -> bool:
+        """Tell whether rows are predicted by fits of an expert that have not seen them."""
+        return not isinstance(self.strategy(estimator), InSample)
