@@ -14,14 +14,15 @@ from .._data.groups import check_groups, make_units
 from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
 from .._fit.fitting import Fitting, make_folds
-from .._fit.growth import grow
+from .._fit.growth import best_runs, by_bic, grow
 from .._fit.out_of_core import ChunkedFitting
-from .._fit.problem import Data, Specification
+from .._fit.problem import Data, Specification, count_free_parameters
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
 from ..em._loop import Result
 from ..em._search import Settings
 from ..gates import resolve_gate
+from .criteria import criteria_of
 from .options import (
     check_expert,
     check_nested,
@@ -154,7 +155,6 @@ def _check_growth(model, specification):
     """Refuse parameters that rule out a choice of the number of experts."""
     for name, value, refused in [
         ("specialize", model.specialize, not specification.specialize),
-        ("average", model.average, model.average > 1),
         ("init", "an array", not isinstance(model.init, str)),
     ]:
         if refused:
@@ -236,8 +236,8 @@ class RowsInMemory:
         warn_of_resampling(parts.named, self.data.weights, parts.specialize)
         fitting = Fitting(self.data, parts, settings, draft.n_jobs, rng)
         if _chooses_number(draft, parts):
-            training, result, log, path = grow(fitting, partial(_assembled, draft, task))
-            fitting, results = fitting.sized(training.n_experts), [result]
+            training, results, log, path = self._grown(draft, task, fitting)
+            fitting = fitting.sized(training.n_experts)
         else:
             init, path = draft.init if isinstance(draft.init, str) else "auto", []
             training, results, log = fitting.run(
@@ -245,6 +245,27 @@ class RowsInMemory:
             )
         results, widening = calibrated(fitting, training, results)
         return Outcome(training, results, log, path, widening)
+
+    def _grown(self, draft, task, fitting):
+        """Choose the number of experts, and fit the runs whose densities are averaged."""
+        criteria = partial(self._criteria, draft, task)
+        training, result, log, path = grow(fitting, partial(_assembled, draft, task), criteria)
+        if draft.average == 1 or training.n_experts == 1:
+            return training, [result], log, path
+        drawn = {"init": draft.init, "n_init": draft.n_init, "average": draft.average}
+        training, results, log = best_runs(fitting.sized(training.n_experts), result, log, **drawn)
+        chosen = next(step for step in path if step["chosen"])
+        if "bic" in chosen:
+            # A drawn start may end higher than the grown mixture.
+            chosen.update(by_bic(criteria)(training, results[0])[1])
+        return training, results, log, path
+
+    def _criteria(self, draft, task, training, result):
+        """Return the criteria of a run on the training rows."""
+        data = self.data
+        return criteria_of(
+            _assembled(draft, task, training, result), data.X, data.target.raw, data.units
+        )
 
 
 @dataclass(frozen=True)
@@ -317,6 +338,9 @@ def _store_mixture(model, task, training, result, widening=1.0):
     model.gate_, model.experts_ = training.finish(result.state)
     model.named_experts_ = Bunch(**dict(zip(training.names, model.experts_, strict=True)))
     model.n_experts_ = len(model.experts_)
+    model.n_parameters_ = count_free_parameters(
+        model.gate_, model.experts_, training.law, parameters.dispersion
+    )
     model.weight_seen_ = training.total
     model.expert_usage_ = training.usage(result.state)
     model.gate_entropy_ = training.gate_entropy(result.state)

@@ -363,4 +363,4 @@ class LinearBank(BatchedBank):
         expert.intercept_ = intercept[0] if single else intercept
         if isinstance(expert, Ridge):
             expert.n_iter_, expert.solver_ = None, "cholesky"
-        return expert
+        return self.counted(expert, self.shape[1])

@@ -203,7 +203,7 @@ class LogisticBank(BatchedBank):
         expert.coef_ = coef[1:] - coef[:1] if binary else coef
         expert.intercept_ = intercept[1:] - intercept[:1] if binary else intercept
         expert.n_iter_ = np.array([self.template.max_iter], dtype=np.int32)
-        return expert
+        return self.counted(expert, len(expert.classes_) - 1)
 
     def pack(self, state: _multinomial.Iterate) -> Floats:
         """Return the coefficients as one vector."""

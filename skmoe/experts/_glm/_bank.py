@@ -207,4 +207,4 @@ class GlmBank(BatchedBank):
         expert = type(self.template)(alpha=0).fit(take(self.view.X, [0]), np.ones(1))
         expert.set_params(**clone(self.template).get_params())
         expert.coef_, expert.intercept_, expert.n_iter_ = coef, float(intercept), n_iter
-        return expert
+        return self.counted(expert, 1)
