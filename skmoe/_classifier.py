@@ -118,6 +118,11 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
         The fitted gate.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    n_parameters_ : float
+        Number of free parameters that `aic`, `bic` and `icl` count; NaN where that of a
+        part is not known. Linear functions of x have as many as the rank of the
+        columns and the intercept: constant columns, and columns that are combinations
+        of others, add none.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; share of the groups,
         where groups are given.

@@ -145,6 +145,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     widening_ : float
         Factor that ``cv="auto"`` multiplied all dispersions by in the end, where rows are few;
         1 otherwise.
+    n_parameters_ : float
+        Number of free parameters that `aic`, `bic` and `icl` count; NaN where that of a
+        part is not known. Linear functions of x have as many as the rank of the
+        columns and the intercept: constant columns, and columns that are combinations
+        of others, add none.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; share of the groups,
         where groups are given.
@@ -181,7 +186,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         is the reason if that failed.
     path_ : list of dict
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
-        ``log_likelihood``, ``bic`` and ``icl``, or ``held_out``, the mean log-score of
+        ``log_likelihood``, ``bic`` and ``icl`` as the methods compute them, but before
+        `widening_`, or ``held_out``, the mean log-score of
         held-out rows; ``seconds``, and whether it was ``chosen``. Empty where
         `n_experts` is a number.
     gate_columns_, expert_columns_ : list of int or None

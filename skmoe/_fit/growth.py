@@ -67,8 +67,8 @@ class Grown:
 class Criteria(Protocol):
     """Criteria of a fitted mixture on the training rows; BIC is NaN where it is not known."""
 
-    log_likelihood: float
-
+    @property
+    def log_likelihood(self) -> float: ...
     @property
     def bic(self) -> float: ...
     @property

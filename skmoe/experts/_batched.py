@@ -35,8 +35,3 @@ class BatchedBank(ExpertBank):
     def of(cls, template: Any, view: View, target: Target, n_experts: int, law: Law) -> Self:
         """Return the bank of `n_experts` clones of `template`, under a law."""
         return cls(template, view, target, n_experts)
-
-    def counted(self, expert: Any, n_functions: int) -> Any:
-        """Return a fitted expert of `n_functions` free linear functions, with its parameters."""
-        expert.n_parameters_ = n_functions * self.view.rank
-        return expert

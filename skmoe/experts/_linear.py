@@ -17,7 +17,7 @@ from ..em._parts import BaseForm, ExactPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
 from ._batched import BatchedBank
-from ._linear_models import differs_only_in
+from ._linear_models import counted, differs_only_in
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
@@ -363,4 +363,4 @@ class LinearBank(BatchedBank):
         expert.intercept_ = intercept[0] if single else intercept
         if isinstance(expert, Ridge):
             expert.n_iter_, expert.solver_ = None, "cholesky"
-        return self.counted(expert, self.shape[1])
+        return counted(expert, self.view)

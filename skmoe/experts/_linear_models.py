@@ -37,8 +37,8 @@ def count_parameters(estimator: Any) -> float:
     return float("nan") if functions is None else functions * _n_coefficients(last)
 
 
-def note_parameters(estimator: Any, view: View) -> None:
-    """Set ``n_parameters_`` of a linear model, or of the one that a pipeline ends in.
+def counted(estimator: Any, view: View) -> Any:
+    """Return a fitted expert with ``n_parameters_``, where it is or ends in a linear model.
 
     A linear model has as many free parameters as free linear functions, times the rank of the
     columns that it has been fitted to: coefficients of further columns change no prediction. A
@@ -54,11 +54,12 @@ def note_parameters(estimator: Any, view: View) -> None:
     last = last_step(estimator)
     functions = _free_functions(last)
     if functions is None or getattr(last, "n_parameters_", None) is not None:
-        return
+        return estimator
     if last is not estimator:
         view = View(before_last(estimator, view.X), view.weights)
     rank = view.rank if last.fit_intercept else _rank_without_ones(view)
     last.n_parameters_ = functions * rank
+    return estimator
 
 
 def _free_functions(estimator: Any) -> int | None:
