@@ -88,7 +88,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     average : int, default=1
         Number of starts whose densities make the predictive mixture together; fewer
         where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
-        criteria are those of the best.
+        criteria are those of the best. With ``n_experts="auto"`` the number is chosen
+        first, then the best runs of this number.
     init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
         random experts, or in turn ("auto"); "split" repeatedly halves the
@@ -186,10 +187,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         is the reason if that failed.
     path_ : list of dict
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
-        ``log_likelihood``, ``bic`` and ``icl`` as the methods compute them, but before
-        `widening_`, or ``held_out``, the mean log-score of
-        held-out rows; ``seconds``, and whether it was ``chosen``. Empty where
-        `n_experts` is a number.
+        ``log_likelihood``, ``bic`` and ``icl``, those that `bic` and `icl` return
+        before dispersions are multiplied by `widening_`, or ``held_out``, the mean
+        log-score of held-out rows; ``seconds``, and whether it was ``chosen``. Empty
+        where `n_experts` is a number.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that the gate, and the experts, are fitted to; None for all.
     n_features_in_ : int
