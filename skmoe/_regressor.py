@@ -151,6 +151,12 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         part is not known. Linear functions of x have as many as the rank of the
         columns and the intercept: constant columns, and columns that are combinations
         of others, add none.
+    posterior_root_ : ndarray of shape (n_experts_, p, p) or None
+        Where penalties were learned: roots of the posterior covariances of each expert's
+        coefficients and intercept on standardised columns, divided by its squared dispersion. The
+        predictive distribution includes this uncertainty.
+    posterior_units_ : ndarray of shape (2, p - 1) or None
+        What is subtracted from these columns, and what they are divided by.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; share of the groups,
         where groups are given.
@@ -231,6 +237,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     dispersion_coef_: NDArray[np.float64] | None
     dispersion_units_: NDArray[np.float64] | None
     widening_: float
+    posterior_root_: NDArray[np.float64] | None
+    posterior_units_: NDArray[np.float64] | None
 
     def __init__(
         self,

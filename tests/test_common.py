@@ -43,8 +43,12 @@ POOLS = {
     Classifier: [("tree", TREES[Classifier]), ("line", EXACT)],
 }
 
+#: A gate, and with it experts, whose penalties are learned.
+LEARNED = SoftmaxGate(alpha="auto")
+
 QUICK = [
     Regressor(n_init=1),
+    Regressor(n_experts=2, gate=LEARNED, n_init=1),
     Classifier(n_experts=2, n_init=1),
     Classifier(TREES[Classifier], n_experts=2, top_k=1, n_init=1, max_iter=20),
 ]
@@ -84,6 +88,10 @@ THOROUGH = [
     Classifier(cv=3, n_experts=2),
     Regressor(average=2, n_experts=2),
     Classifier(average=2, n_experts=2),
+    Regressor(n_experts="auto", gate=LEARNED),
+    Classifier(n_experts="auto", gate=LEARNED),
+    Classifier(n_experts=2, gate=LEARNED, top_k=1),
+    Regressor(TREES[Regressor], n_experts=2, gate=LEARNED),
 ]
 for variant in THOROUGH[2:]:
     # Many starts are checked with the first two. From the one start that a single one is, a mixture

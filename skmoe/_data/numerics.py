@@ -200,6 +200,13 @@ def symmetric(upper: Floats, width: int) -> Floats:
     return full
 
 
+def with_ridge(grams: Floats, ridge: Floats) -> Floats:
+    """Add a penalty, (p,) or (K, 1, p), to the diagonals of matrices (K, p, p) in place."""
+    columns = np.arange(grams.shape[2])
+    grams[:, columns, columns] += ridge.reshape(-1, grams.shape[2])
+    return grams
+
+
 def solve_normal_equations(grams: Floats, right: Floats) -> Floats:
     """Solve K symmetric positive semi-definite systems.
 

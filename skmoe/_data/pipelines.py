@@ -148,7 +148,7 @@ class Prefixed:
     """A gate's trainer, or a bank of experts, on columns that fitted transformers computed.
 
     All members are those of the wrapped trainer or bank, except `finish`, which returns pipelines,
-    and `sums_part`.
+    `with_strengths` and `sums_part`.
     """
 
     def __init__(self, prefix: Prefix, trainer: Any):
@@ -160,6 +160,10 @@ class Prefixed:
     def sums_part(self, *args: Any) -> None:
         """Return None: sums over rows need the columns of X, not transformed ones."""
         return None
+
+    def with_strengths(self, strengths: Floats) -> Any:
+        """Return the same part with other strengths of its penalties."""
+        return Prefixed(self._prefix, self._trainer.with_strengths(strengths))
 
     def finish(self, state: Any) -> Any:
         """Return the fitted pipeline of a state, or the list of them."""

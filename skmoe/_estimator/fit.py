@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from .._data.groups import check_groups, make_units
+from .._data.pipelines import last_step
 from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
 from .._fit.fitting import Fitting, make_folds
@@ -19,9 +20,8 @@ from .._fit.out_of_core import ChunkedFitting
 from .._fit.problem import Data, Specification, count_free_parameters
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
-from ..em._loop import Result
-from ..em._search import Settings
-from ..gates import resolve_gate
+from ..em._loop import Result, Settings
+from ..gates import SoftmaxGate, resolve_gate
 from .criteria import criteria_of
 from .options import (
     check_expert,
@@ -121,7 +121,7 @@ def _resolve(draft, task, rng, monitor):
     return specification, settings
 
 
-def specify(model, task, rng):
+def specify(model, task, rng, learns=True):
     """Return the specification that the parameters of a mixture mean.
 
     Parameters
@@ -130,20 +130,31 @@ def specify(model, task, rng):
     task : Task
     rng : numpy.random.RandomState
         Seeds the parts.
+    learns : bool
+        Whether penalties may be learned.
     """
+    gate = resolve_gate(model.gate)
+    learned = learns and _learns_penalties(model, gate)
     clones = not isinstance(model.experts, list)
     count = 1 if model.n_experts == "auto" else model.n_experts
     reserved = model.get_params(deep=False)
-    named = resolve_experts(model.experts, count, task.default_expert(), reserved)
+    named = resolve_experts(model.experts, count, task.default_expert(learned), reserved)
     for name, expert in named:
         check_expert(name, expert, task)
     check_nested(named, task.law)
     specialize = model.specialize and not all(is_frozen(expert) for _, expert in named)
     named, components = share_fits(named, clones, specialize, task.law.n_scales)
     named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
-    gate = seed_parts(resolve_gate(model.gate), rng)
+    gate = seed_parts(gate, rng)
     auto = isinstance(model.cv, str)
     return Specification(gate, named, components, clones, specialize, auto, task.law, {})
+
+
+def _learns_penalties(model, gate):
+    """Tell whether a mixture learns the penalties of its own experts, as those of its gate."""
+    last = last_step(gate)
+    plain = model.specialize and (model.cv is None or isinstance(model.cv, str))
+    return plain and isinstance(last, SoftmaxGate) and last.learns()
 
 
 def _chooses_number(model, specification):
@@ -243,7 +254,10 @@ class RowsInMemory:
             training, results, log = fitting.run(
                 init=init, n_init=draft.n_init, given=self.start, average=draft.average
             )
-        results, widening = calibrated(fitting, training, results)
+        widening = 1.0
+        if training.bank.strengths is None:
+            # Under learned penalties dispersions pay for the parameters: they are wide enough.
+            results, widening = calibrated(fitting, training, results)
         return Outcome(training, results, log, path, widening)
 
     def _grown(self, draft, task, fitting):
@@ -252,8 +266,9 @@ class RowsInMemory:
         training, result, log, path = grow(fitting, partial(_assembled, draft, task), criteria)
         if draft.average == 1 or training.n_experts == 1:
             return training, [result], log, path
+        sized = fitting.sized(training.n_experts)
         drawn = {"init": draft.init, "n_init": draft.n_init, "average": draft.average}
-        training, results, log = best_runs(fitting.sized(training.n_experts), result, log, **drawn)
+        training, results, log = best_runs(sized, training, result, log, **drawn)
         chosen = next(step for step in path if step["chosen"])
         if "bic" in chosen:
             # A drawn start may end higher than the grown mixture.
@@ -350,7 +365,7 @@ def _store_mixture(model, task, training, result, widening=1.0):
     model.n_iter_ = len(result.history)
     model.converged_ = result.converged
     model.stop_reason_ = result.stop_reason
-    for name, value in task.fitted_attributes(training, parameters, widening).items():
+    for name, value in task.fitted_attributes(training, result.state, widening).items():
         setattr(model, name, value)
 
 
@@ -358,7 +373,7 @@ def _averaged(task, training, state):
     """Return what is stored of a further start, whose density is averaged with the best."""
     gate, experts = training.finish(state)
     stored = {"gate": gate, "experts": experts, "lower_bound": state.objective}
-    return stored | task.averaged_law(training, state.parameters)
+    return stored | task.averaged_law(training, state)
 
 
 def _assembled(draft, task, training, result):

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
 
 from .._data.pipelines import innermost, is_distribution
+from ..experts import EvidenceRidge
 from ..gates import is_estimator
 from ..responses import Gamma, Gaussian, Laplace, Poisson, Response, StudentT
 
@@ -61,9 +62,15 @@ def resolve_response(response):
     return response
 
 
-def default_expert(response):
-    """Return the unfitted regressor that ``experts=None`` means under a `response`."""
-    return clone(DEFAULT_EXPERTS[read_response(response).loss])
+def default_expert(response, learned=False):
+    """Return the unfitted regressor that ``experts=None`` means under a `response`.
+
+    With `learned` the penalty of linear experts is learned where the law allows it.
+    """
+    law = read_response(response)
+    if learned and law.loss == "squares" and law.has_sums():
+        return EvidenceRidge()
+    return clone(DEFAULT_EXPERTS[law.loss])
 
 
 def read_response(response):

@@ -130,7 +130,7 @@ def _online_fitting(model):
     task = model._task()
     fitted = task.fitted(model)
     return OnlineFitting(
-        parts=specify(model, task, np.random.RandomState(0)),
+        parts=specify(model, task, np.random.RandomState(0), learns=False),
         columns=(model.gate_columns_, model.expert_columns_),
         classes=fitted.classes,
         top_k=model.top_k,
@@ -166,6 +166,7 @@ def _store_parts(model, state, trainer):
     if parameters.dispersion is not None:
         found = parameters.dispersion * trainer.target.scale
         model.law_parameters_, model.widening_ = found, 1.0
+        model.posterior_root_ = model.posterior_units_ = None
         model.dispersion_ = found[:, 0] if trainer.target.single else found
 
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._data.moments import as_codes, survey_labels
 from .._data.target import Labels, Target
-from .._fit.mixture import FittedClassification, FittedRegression
+from .._fit.mixture import FittedClassification, FittedRegression, Posterior
+from ..experts import EvidenceLogistic
 from ..responses import Categorical
 from .options import default_expert, resolve_response
 from .validation import check_numbers
@@ -41,9 +42,9 @@ class RegressionTask:
     def _law(self):
         return resolve_response(self.response)
 
-    def default_expert(self):
-        """Return the unfitted expert of ``experts=None``."""
-        return default_expert(self.response)
+    def default_expert(self, learned=False):
+        """Return the unfitted expert of ``experts=None``, with a penalty to be `learned` or not."""
+        return default_expert(self.response, learned)
 
     def check_expert(self, name, expert):
         """Raise a TypeError if an estimator is no regressor."""
@@ -73,10 +74,11 @@ class RegressionTask:
     def _target_of(self, chunks, y, weights):
         return self.target(y[:, 0] if chunks.single else y, weights)
 
-    def fitted_attributes(self, training, parameters, widening):
+    def fitted_attributes(self, training, state, widening):
         """Return what a fitted regressor stores of its law, by the names of the attributes."""
         law, target = training.law, training.target
-        found = self.averaged_law(training, parameters)["law_parameters"]
+        averaged = self.averaged_law(training, state)
+        found = averaged["law_parameters"]
         scales = found[:, : len(target.scale)]
         return {
             "law_parameters_": found,
@@ -85,24 +87,38 @@ class RegressionTask:
             "dispersion_coef_": law.coefficients(found),
             "dispersion_": scales[:, 0] if target.single else scales,
             "widening_": widening,
+            "posterior_root_": averaged["posterior_root"],
+            "posterior_units_": _units_of(training),
         }
 
-    def averaged_law(self, training, parameters):
-        """Return parameters of the law (K, q) in the units of y, as ``averaged_`` stores them."""
+    def averaged_law(self, training, state):
+        """Return what ``averaged_`` stores of the law.
+
+        These are its parameters (K, q) in the units of y, and roots (K, p, p) of the posterior
+        covariances of the experts' coefficients, if penalties are learned.
+        """
+        parameters, bank = state.parameters, training.bank
         found = training.law.rescaled(parameters.dispersion, training.target.scale)
         # An expert that is a mixture has as many as it has experts.
-        found[list(training.bank.own_densities(parameters.experts))] = np.nan
-        return {"law_parameters": found}
+        found[list(bank.own_densities(parameters.experts))] = np.nan
+        known = bank.strengths is not None
+        root = bank.spreads(training.curvatures(state)[1]) if known else None
+        return {"law_parameters": found, "posterior_root": root}
 
     def fitted(self, model, averaged=None):
         """Return the fitted task of a model, or of one of the further starts it averages."""
         dispersion = model.dispersion_
+        # A model that an earlier version has stored has no posterior.
+        root = getattr(model, "posterior_root_", None)
+        if averaged is not None:
+            root = averaged.get("posterior_root")
         return FittedRegression(
             model.response_,
             (model.law_parameters_ if averaged is None else averaged["law_parameters"]),
             1 if dispersion.ndim == 1 else dispersion.shape[1],
             model.dispersion_units_,
             dispersion.ndim == 1,
+            None if root is None else Posterior(root, model.posterior_units_),
         )
 
     def known_y(self, X, y, fitted):
@@ -122,6 +138,14 @@ class RegressionTask:
         return True
 
 
+def _units_of(training):
+    """Return means and scales (2, d) of the experts' columns; None if penalties are not learned."""
+    if training.bank.strengths is None:
+        return None
+    design = training.bank.view.design
+    return np.stack([design.mean, np.where(design.varying, design.scale, np.inf)])
+
+
 @dataclass(frozen=True)
 class ClassificationTask:
     """Classification: y are labels, and experts give probabilities to the classes.
@@ -139,9 +163,9 @@ class ClassificationTask:
         """The law of y."""
         return Categorical()
 
-    def default_expert(self):
-        """Return the unfitted expert of ``experts=None``."""
-        return LogisticRegression()
+    def default_expert(self, learned=False):
+        """Return the unfitted expert of ``experts=None``, with a penalty to be `learned` or not."""
+        return EvidenceLogistic() if learned else LogisticRegression()
 
     def check_expert(self, name, expert):
         """Raise a TypeError if an estimator is no classifier with probabilities."""
@@ -190,11 +214,11 @@ class ClassificationTask:
         coded = chunks.interpreted(partial(as_codes, classes=labels.classes, by_class=by_class))
         return coded, partial(_coded_target, classes)
 
-    def fitted_attributes(self, training, parameters, widening):
+    def fitted_attributes(self, training, state, widening):
         """Return what a fitted classifier stores of y, by the names of the attributes."""
         return {"classes_": training.target.classes}
 
-    def averaged_law(self, training, parameters):
+    def averaged_law(self, training, state):
         """Return nothing: labels have no dispersion."""
         return {}
 

@@ -20,12 +20,14 @@ from .._data.pipelines import last_step
 from .._data.splits import unit_folds
 from .._data.tables import numeric_features, select
 from .._errors import PartError, naming
-from ..em._loop import Result, State
+from ..em._learning import learn_all
+from ..em._loop import Result, Settings, State
+from ..em._parts import can_sum
 from ..em._protocols import ExpertBank, GateTrainer, Law, Target, Trainer, Units
 from ..em._row_trainer import RowTrainer
-from ..em._search import Search, Settings
+from ..em._search import Search
 from ..em._starts import Starts
-from ..em._sums_trainer import SumsTrainer, can_sum
+from ..em._sums_trainer import SumsTrainer
 from ..experts import (
     CrossFittedBank,
     CrossFitting,
@@ -76,16 +78,7 @@ KINDS = {
 
 
 class Fitting:
-    """A fit of a mixture to rows in memory.
-
-    Parameters
-    ----------
-    data : Data
-    parts : Specification
-    settings : Settings
-    n_jobs : int or None
-    rng : numpy.random.RandomState
-    """
+    """A fit of a mixture to rows in memory."""
 
     def __init__(
         self,
@@ -215,7 +208,8 @@ class Fitting:
             results = search.best_of_full([given], drawn=False)
             if self.parts.specialize:
                 results[0] = search.reseed_starved(results[0])
-            return training, results, search.log
+            results = learn_all(search, results) if search.learns else results
+            return search.training, results, search.log
         cheap = training if training.cheap else self.surrogate(SoftmaxGate()).training(workers)
         search = Search(training, cheap, self.settings, average)
         if isinstance(n_init, str):
@@ -228,7 +222,8 @@ class Fitting:
         else:
             results = search.best_of_full(self._draw(cheap, init, n_init), drawn=True)
         results[0] = search.reseed_starved(results[0])
-        return training, results, search.log
+        results = learn_all(search, results) if search.learns else results
+        return search.training, results, search.log
 
     def _auto_starts(self, training: Trainer, cheap: Trainer) -> int:
         """Return the number of starts of ``n_init="auto"``."""

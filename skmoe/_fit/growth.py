@@ -17,6 +17,7 @@ import numpy as np
 
 from .._data.numerics import Floats, Ints
 from .._data.splits import unit_folds
+from ..em._learning import continued, learn
 from ..em._loop import Result
 from ..em._protocols import Trainer
 from ..em._search import Search, distinct
@@ -152,7 +153,7 @@ def grow(
 
 
 def best_runs(
-    fitting: Fitting, grown: Result, log: list[dict[str, Any]], **drawn: Any
+    fitting: Fitting, training: Trainer, grown: Result, log: list[dict[str, Any]], **drawn: Any
 ) -> tuple[Trainer, list[Result], list[dict[str, Any]]]:
     """Return the best runs at the chosen size: that of the grown mixture, and of drawn starts.
 
@@ -160,6 +161,8 @@ def best_runs(
     ----------
     fitting : Fitting
         Of the chosen size.
+    training : Trainer
+        Of the grown mixture.
     grown : Result
     log : list of dict
         What is known of the starts of the grown mixture.
@@ -174,9 +177,17 @@ def best_runs(
     log : list of dict
         What is known of all starts.
     """
-    training, results, drawn_log = fitting.run(given=None, **drawn)
+    other, results, drawn_log = fitting.run(given=None, **drawn)
     marked = [entry for entry in drawn_log if entry["averaged"]]
-    marked.sort(key=lambda entry: -entry["lower_bound"])
+    marked.sort(key=lambda entry: (not entry["chosen"], -entry["lower_bound"]))
+    search = Search(training, training, fitting.settings)
+    if search.learns:
+        # Objectives can be compared under the same penalties only.
+        results = [
+            continued(search, other, training, run, None, "learned penalties") for run in results
+        ]
+        for entry, run in zip(marked, results, strict=True):
+            entry["lower_bound"] = float(run.state.objective)
     entries = [next(entry for entry in log if entry["chosen"]), *marked]
     runs = dict(enumerate([grown, *results]))
     kept = distinct(runs, lambda run: run.state.objective, drawn["average"])
@@ -268,7 +279,15 @@ class Growth:
             result = search.best_of_full(drawn[:1], drawn=False)[0]
         else:
             result = search.best_of_short(iter(drawn))[0]
+        log_evidence = np.nan
+        if search.learns:
+            learned = learn(search, result)
+            search.update_chosen(learned.result)
+            training, result, log_evidence = learned.training, learned.result, learned.log_evidence
         value, known = self.judge(training, result)
+        if training.bank.strengths is not None:
+            known["log_evidence"] = log_evidence
+            value = -log_evidence if _all_have_rows(training, result) else np.inf
         entry = {"n_experts": n_experts, **known, "seconds": time.perf_counter() - began}
         return Grown(training, result, search.log, value, entry)
 
@@ -296,6 +315,11 @@ class Growth:
             return [("merged", _without(resp, k)) for k in range(resp.shape[1])]
 
         return starts
+
+
+def _all_have_rows(training: Trainer, result: Result) -> bool:
+    """Tell whether every expert has the weight of a row: one without any multiplies K! alone."""
+    return bool((training.usage(result.state) * training.total >= 1.0).all())
 
 
 def _worst_explained(resp: Floats, log_likelihood: Floats, weights: Floats) -> Ints:

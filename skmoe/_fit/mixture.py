@@ -9,15 +9,47 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from .._data.numerics import blocks
 from .._data.pipelines import is_distribution, own_components, own_log_density
 from .._data.sparse import row_blocks
 from .._data.tables import n_rows, select
 from .._data.target import SMALLEST_PROBABILITY, predict_numbers, predict_probabilities
 from .._errors import naming
-from .._sklearn import take
+from .._sklearn import as_numeric, take
 from ..em._loop import e_step
 from ..responses import row_parameters, standardised
 from ..routing import route
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Posterior of the coefficients of linear experts, relative to their dispersions.
+
+    Attributes
+    ----------
+    root : ndarray of shape (K, p, p)
+        Roots of the covariances of coefficients on a standardised row, divided by σ².
+    units : ndarray of shape (2, d)
+        What is subtracted from the columns of X, and what they are divided by; infinite for
+        constant columns.
+    """
+
+    root: Any
+    units: Any
+
+    def factors(self, X):
+        """Return what dispersions are multiplied by in each row, (n, K).
+
+        An expert is uncertain of its own prediction where rows like x are few.
+        """
+        X, (mean, scale) = as_numeric(X), self.units
+        out = np.empty((X.shape[0], len(self.root)))
+        for rows in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
+            block = X[rows].toarray() if sparse.issparse(X) else X[rows]
+            row = np.append((block - mean) / scale, np.ones((len(block), 1)), axis=1)
+            for k, root in enumerate(self.root):
+                out[rows, k] = np.square(row @ root).sum(axis=1)
+        return np.sqrt(1.0 + out)
 
 
 @dataclass(frozen=True)
@@ -34,6 +66,8 @@ class FittedRegression:
         Means and standard deviations of the columns that dispersions depend on.
     single : bool
         Whether y has one dimension.
+    posterior : Posterior or None
+        Of the experts' coefficients, where it is known.
     """
 
     law: Any
@@ -41,6 +75,7 @@ class FittedRegression:
     n_outputs: int
     units: np.ndarray | None = None
     single: bool = True
+    posterior: Posterior | None = None
 
     #: Of labels only.
     classes = None
@@ -55,7 +90,9 @@ class FittedRegression:
         return predict_numbers(expert, X, self.n_outputs)
 
     def parameters_at(self, X):
-        """Return parameters of the law: (K, q), or (n, K, q) where dispersions depend on X."""
+        """Return parameters of the law: (K, q), or (n, K, q) where they depend on X."""
+        if self.posterior is not None:
+            return self.parameters * self.posterior.factors(X)[:, :, None]
         if self.units is None:
             return self.parameters
         with naming("response with dispersion='linear'", "prediction"):

@@ -15,11 +15,12 @@ from .._data.groups import Rows
 from .._data.moments import Moments, Standardisation, survey
 from .._data.pipelines import last_step
 from .._data.target import Labels, Target
-from ..em._loop import Result
+from ..em._loop import Result, Settings
+from ..em._parts import SumsParts
 from ..em._protocols import ExpertForm, Floats, GateForm
-from ..em._search import Search, Settings
+from ..em._search import Search
 from ..em._sums import BlockSums, Statistics, curvature_stride
-from ..em._sums_trainer import SumsParts, SumsTrainer
+from ..em._sums_trainer import SumsTrainer
 from ..experts import batch_of
 from ..gates import GateMixin
 from .calibration import calibrated, with_scaled_dispersion

@@ -14,7 +14,14 @@ from .._data.pipelines import last_step
 from .._data.target import Labels, Target
 from .._data.weighted_fit import rows_of
 from .._sklearn import take
-from ..experts import CrossFitting, InSample, batch_of, count_parameters
+from ..experts import (
+    CrossFitting,
+    EvidenceLogistic,
+    EvidenceRidge,
+    InSample,
+    batch_of,
+    count_parameters,
+)
 
 #: The scales of components that share an expert begin between its own divided by, and times, this.
 _WIDEST = 2.0
@@ -130,10 +137,11 @@ class Specification:
     def batched(self, cross_fitting: CrossFitting) -> bool:
         """Tell whether the experts are solved in one batch.
 
-        A single expert is not: it is fitted by its own ``fit``.
+        A single expert is not: it is fitted by its own ``fit``, unless its penalty is learned.
         """
         template = self.named[0][1]
-        alike = self.specialize and self.clones and len(self.named) > 1
+        learned = isinstance(template, EvidenceRidge | EvidenceLogistic)
+        alike = self.specialize and self.clones and (len(self.named) > 1 or learned)
         if not alike or batch_of(template, self.law.loss) is None:
             return False
         # In a batch the transformers of a pipeline are fitted once, to all rows.

@@ -25,11 +25,7 @@ from .._data.numerics import (
     log_softmax,
     pair_products,
 )
-from ._parts import assemble_hessian, hessian_diagonal
-
-#: Hessians of up to this many coefficients per problem are formed. Larger ones are only multiplied
-#: by vectors.
-EXPLICIT_SIZE = 256
+from ._parts import EXPLICIT_SIZE, assemble_hessian, hessian_diagonal
 
 #: The Hessian is formed again once the gain differs from its prediction by this share.
 REFRESH_RATIO = 0.1

@@ -13,7 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ._protocols import Floats, Form, State
+from .._data.groups import Rows
+from ._protocols import (
+    ExpertBank,
+    ExpertSums,
+    Floats,
+    Form,
+    GateSums,
+    GateTrainer,
+    Law,
+    State,
+    Units,
+)
 from ._sums import Statistics, Sums
 
 
@@ -79,6 +90,10 @@ class ExactPart(ABC):
     def propose(self, old: State, sums: Sums, statistics: Statistics, inverse: Any) -> State:
         """Return the iterate that maximises the part's term."""
 
+    def curvature(self, sums: Sums, statistics: Statistics) -> Floats:
+        """Return negative Hessians of the part's term, where its penalty is learned."""
+        raise TypeError(f"{type(self).__name__} has no penalties to be learned")
+
     def predicted_gain(self, old: State, sums: Sums, inverse: Any) -> float:
         """Return zero: there is no curvature that could be out of date."""
         return 0.0
@@ -105,7 +120,10 @@ _LEAST_CURVATURE = 1e-100
 
 def hessian_diagonal(mass: Floats, ridge: Floats) -> Floats:
     """Return the diagonal (G, p) that penalty and Levenberg damping add to a Hessian."""
-    return np.minimum(ridge, 1e150) + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+    return (
+        np.minimum(ridge.reshape(-1, ridge.shape[-1]), 1e150)
+        + np.maximum(_DAMPING * mass, _LEAST_CURVATURE)[:, None]
+    )
 
 
 def assemble_hessian(grams: Floats, mass: Floats, ridge: Floats) -> Floats:
@@ -117,7 +135,7 @@ def assemble_hessian(grams: Floats, mass: Floats, ridge: Floats) -> Floats:
         Products with the weights ``w * P_a * P_b``, for every pair a < b of classes.
     mass : ndarray of shape (G,)
         Sums of the weights of each problem.
-    ridge : ndarray of shape (p,)
+    ridge : ndarray of shape (p,) or (G, 1, p)
 
     Returns
     -------
@@ -151,7 +169,7 @@ class NewtonPart(ABC):
     ----------
     shape : tuple of int
         (G, C, p).
-    ridge : ndarray of shape (p,)
+    ridge : ndarray of shape (p,) or (G, 1, p)
         Diagonal of the L2 penalty.
     """
 
@@ -184,10 +202,13 @@ class NewtonPart(ABC):
 
     def inverse(self, sums: Any, statistics: Any, dispersion: Any) -> Floats:
         """Return the inverses (G, C p, C p) of the negative Hessians."""
+        return np.linalg.inv(self.curvature(sums, statistics))
+
+    def curvature(self, sums: Any, statistics: Any) -> Floats:
+        """Return the negative Hessians (G, C p, C p)."""
         n_problems, _, p = self.shape
         pairs = sums.pairs.reshape(n_problems, -1, p, p) * statistics.whole
-        hessian = assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
-        return np.linalg.inv(hessian)
+        return assemble_hessian(pairs, self.problem_masses(statistics), self.ridge)
 
     def propose(self, old: Floats, sums: Any, statistics: Any, inverse: Floats) -> Floats:
         """Return the iterate of a full Newton step.
@@ -243,3 +264,35 @@ class NewtonPart(ABC):
     def unpack(self, array: Floats) -> Floats:
         """Return the iterate of an array."""
         return array
+
+
+#: Hessians of up to this many coefficients per problem are formed. Larger ones are only multiplied
+#: by vectors.
+EXPLICIT_SIZE = 256
+
+SumsParts = tuple[GateSums, ExpertSums]
+
+
+def sums_parts(gate: GateTrainer, bank: ExpertBank, law: Law, n_experts: int) -> SumsParts | None:
+    """Return a gate and experts as parts of sums over rows; None where one needs all rows at once.
+
+    Parameters
+    ----------
+    gate : GateTrainer
+    bank : ExpertBank
+    law : Law
+    n_experts : int
+    """
+    gate_part, experts_part = gate.sums_part(n_experts), bank.sums_part(law)
+    if gate_part is None or experts_part is None:
+        return None
+    return gate_part, experts_part
+
+
+def can_sum(gate: GateTrainer, bank: ExpertBank, law: Law, units: Units, n_experts: int) -> bool:
+    """Tell whether a mixture of rows in memory is trained by sums over rows."""
+    if type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
+        return False
+    design = bank.view.design
+    small = all(part.size <= EXPLICIT_SIZE for part in parts)
+    return gate.view is bank.view and isinstance(design.matrix, np.ndarray) and small

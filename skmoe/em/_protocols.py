@@ -20,13 +20,34 @@ from numpy.typing import NDArray
 
 from .._data.design import View
 from .._data.numerics import Bools, Floats, Ints
+from ._evidence import Learnable
 from ._loop import State as EMState
 
 #: One iterate of a part. Its type is private to the part.
 State = Any
 
 
-class GateTrainer(ABC):
+class TrainedPart(Learnable):
+    """What a gate's trainer and a bank of experts have in common: states as vectors."""
+
+    def pack(self, state: State) -> Floats | None:
+        """Return the state as one vector; None where that is not possible."""
+        return None
+
+    def unpack(self, vector: Floats, like: State) -> State:
+        """Return the state of a packed vector, with the shapes of another state."""
+        raise TypeError(f"{type(self).__name__} has no states that can be packed")
+
+    def strip(self, state: State) -> State:
+        """Return the state without (U, K) or (n, K) arrays, to be kept during other runs."""
+        return state
+
+    def restore(self, state: State) -> State:
+        """Return the full state of one that `strip` returned."""
+        return state
+
+
+class GateTrainer(TrainedPart, ABC):
     """A gate that EM trains on one training set.
 
     Attributes
@@ -55,22 +76,6 @@ class GateTrainer(ABC):
         """Return the gate's own penalty, which the objective loses, in nats."""
         return 0.0
 
-    def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where that is not possible."""
-        return None
-
-    def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, with the shapes of another state."""
-        raise TypeError(f"{type(self).__name__} has no states that can be packed")
-
-    def strip(self, state: State) -> State:
-        """Return the state without (U, K) arrays, to be kept while other starts are tried."""
-        return state
-
-    def restore(self, state: State) -> State:
-        """Return the full state of one that `strip` returned."""
-        return state
-
     @abstractmethod
     def finish(self, state: State) -> Any:
         """Return the fitted gate of a state: an estimator."""
@@ -80,7 +85,7 @@ class GateTrainer(ABC):
         return None
 
 
-class ExpertBank(ABC):
+class ExpertBank(TrainedPart, ABC):
     """K experts, on one training set.
 
     Attributes
@@ -136,22 +141,6 @@ class ExpertBank(ABC):
         """Return the penalties of all pairs of outputs, (K, m, m)."""
         raise TypeError(f"{type(self).__name__} has no penalties of pairs of outputs")
 
-    def pack(self, state: State) -> Floats | None:
-        """Return the state as one vector; None where that is not possible."""
-        return None
-
-    def unpack(self, vector: Floats, like: State) -> State:
-        """Return the state of a packed vector, with the shapes of another state."""
-        raise TypeError(f"{type(self).__name__} has no states that can be packed")
-
-    def strip(self, state: State) -> State:
-        """Return the state without (n, K) arrays, to be kept while other starts are tried."""
-        return state
-
-    def restore(self, state: State) -> State:
-        """Return the full state of one that `strip` returned."""
-        return state
-
     def settle(self, state: State) -> State:
         """Return the state with all experts fitted to all their rows; the workers still run."""
         return state
@@ -189,6 +178,7 @@ class Law(Protocol):
     def confined(self, parameters: Floats) -> Floats: ...
     def rescaled(self, parameters: Floats, scale: Floats) -> Floats: ...
     def count_parameters(self, parameters: Any) -> int: ...
+    def learned(self, parameters: Any, masses: Floats) -> tuple[Law, float]: ...
 
 
 class Target(Protocol):
@@ -266,6 +256,7 @@ class Trainer(Protocol):
     target: Target
     units: Units
     weights: Floats
+    total: float
 
     @property
     def cheap(self) -> bool: ...
@@ -285,6 +276,9 @@ class Trainer(Protocol):
     def usage(self, state: EMState) -> Floats: ...
     def strip(self, state: EMState) -> EMState: ...
     def restore(self, state: EMState, top_k: int | None) -> EMState: ...
+    def with_parts(self, gate: GateTrainer, bank: ExpertBank, law: Law) -> Trainer: ...
+    def states(self, parameters: Any) -> tuple[State, State]: ...
+    def curvatures(self, state: EMState) -> tuple[Floats | None, Floats | None]: ...
     def finish(self, state: EMState) -> tuple[Any, list[Any]]: ...
 
 
@@ -349,6 +343,7 @@ class SumsPart(Protocol):
     def inverse(self, sums: Any, statistics: Any, dispersion: Floats | None) -> Any: ...
     def propose(self, old: State, sums: Any, statistics: Any, inverse: Any) -> State: ...
     def predicted_gain(self, old: State, sums: Any, inverse: Any) -> float: ...
+    def curvature(self, sums: Any, statistics: Any) -> Floats: ...
     def between(self, old: State, new: State, step: float) -> State: ...
     def pack(self, iterate: State) -> Floats | None: ...
     def unpack(self, array: Floats) -> State: ...
@@ -386,14 +381,14 @@ class Task(Protocol):
 
     @property
     def law(self) -> Law: ...
-    def default_expert(self) -> Any: ...
+    def default_expert(self, learned: bool = False) -> Any: ...
     def check_expert(self, name: str, expert: Any) -> None: ...
     def check_y(self, y: Any, model: Any) -> NDArray[Any]: ...
     def row_weights(self, y: NDArray[Any], weights: Floats) -> Floats: ...
     def target(self, y: NDArray[Any], weights: Floats) -> Target: ...
     def read_chunks(self, chunks: Any) -> tuple[Any, Callable[[NDArray[Any], Floats], Target]]: ...
-    def fitted_attributes(self, training: Any, parameters: Any, widening: float) -> dict: ...
-    def averaged_law(self, training: Any, parameters: Any) -> dict[str, Floats]: ...
+    def fitted_attributes(self, training: Any, state: Any, widening: float) -> dict: ...
+    def averaged_law(self, training: Any, state: Any) -> dict[str, Any]: ...
     def fitted(self, model: Any, averaged: dict[str, Any] | None = None) -> Any: ...
     def known_y(self, X: Any, y: Any, fitted: Any) -> NDArray[Any]: ...
     def check_classes(self, classes: Any, model: Any) -> None: ...

@@ -108,6 +108,28 @@ class RowTrainer:
         """Whether an iteration costs little: all parts are solved in batches."""
         return self.bank.cheap and self.gate.cheap
 
+    def with_parts(self, gate: GateTrainer, bank: ExpertBank, law: Law) -> RowTrainer:
+        """Return the trainer of other parts on the same rows."""
+        rest = self.target, self._row_weights, self.units, self.n_experts
+        other = RowTrainer(gate, bank, law, *rest)
+        other.names = self.names
+        return other
+
+    def states(self, parameters: Parameters) -> tuple[Any, Any]:
+        """Return gate and experts as states of the gate's trainer and the bank."""
+        return parameters.gate, parameters.experts
+
+    def curvatures(self, state: State) -> tuple[Floats | None, Floats | None]:
+        """Return negative Hessians of gate and experts at a state; None where none are learned."""
+        gate, experts = None, None
+        if self.gate.strengths is not None:
+            masses = state.expected * self.weights[:, None]
+            gate = self.gate.curvature(state.parameters.gate, masses)
+        if self.bank.strengths is not None:
+            masses = self.units.spread(state.expected) * self._row_weights[:, None]
+            experts = self.bank.curvature(state.parameters.experts, masses)
+        return gate, experts
+
     def begin(self, resp: Floats) -> State:
         """Return the state of starting responsibilities (U, K)."""
         return State(None, resp, -np.inf)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..routing import largest
-from ._anderson import accelerate
-from ._loop import ROUNDING, Monitor, Result, RunMonitor, State, iterate, run
+from ._loop import ROUNDING, Result, RunMonitor, Settings, State, accelerate, iterate, run
 from ._protocols import Floats, Ints, Trainer
 from ._starts import reseeded
 
@@ -30,30 +29,6 @@ STARVED_SHARE = 1e-4
 
 #: Number of restricted iterations after which the starts of a sparse or hard mixture are compared.
 _SHORT_RESTRICTED = 3
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Options of EM.
-
-    Attributes
-    ----------
-    tol : float
-        A run has converged when an iteration gains less.
-    max_iter : int
-        Largest number of iterations of a run.
-    top_k : int or None
-        Number of experts that each unit is routed to; None for all.
-    monitor : Monitor
-    accelerate : bool
-        Whether runs are accelerated where that is possible.
-    """
-
-    tol: float
-    max_iter: int
-    top_k: int | None
-    monitor: Monitor
-    accelerate: bool
 
 
 class Search:
@@ -138,10 +113,72 @@ class Search:
         -------
         Result
         """
-        ended = self._run(self.training, state, self.top_k, label)
+        ended = self.run(self.training, state, self.top_k, label)
         self._record(label, ended)
         self.log[-1]["chosen"] = True
         return ended
+
+    @property
+    def learns(self) -> bool:
+        """Whether penalties of a part are learned."""
+        parts = self.training.gate, self.training.bank
+        return any(part.strengths is not None for part in parts)
+
+    def update_chosen(self, ended: Result) -> None:
+        """Note in the log what the chosen run has reached since."""
+        chosen = next(number for number, entry in enumerate(self.log) if entry["chosen"])
+        self._record_end(chosen, ended)
+
+    def use(self, training: Trainer) -> None:
+        """Go on with another trainer of the mixture, for which no starts are to be tried."""
+        self.training = self.cheap = training
+
+    def run(
+        self,
+        training: Trainer,
+        state: State,
+        top_k: int | None,
+        label: str,
+        budget: int | None = None,
+        before: tuple[float, ...] = (),
+    ) -> Result:
+        """Iterate from a state.
+
+        Parameters
+        ----------
+        training : Trainer
+        state : State
+        top_k : int or None
+        label : str
+            Name of the run for the monitor.
+        budget : int, optional
+            Largest number of iterations.
+        before : tuple of float
+            Objectives of earlier iterations of the same run.
+
+        Returns
+        -------
+        Result
+        """
+        left = self.settings.max_iter - len(before)
+        budget = left if budget is None else min(budget, left)
+        # Acceleration needs more steps than a short run has.
+        many = budget > SHORT
+        if self.settings.accelerate and many and top_k is None and training.cheap:
+            states = accelerate(state, training, top_k, self.settings.tol)
+        else:
+            states = iterate(state, lambda current: training.advance(current, top_k))
+        fitted = training if training is self.training else None
+        with self.settings.monitor.run(label, fitted, budget) as monitor:
+            ended = run(
+                _monitored(states, monitor, len(before)), tol=self.settings.tol, max_iter=budget
+            )
+        reason = ended.stop_reason
+        if reason is None and len(ended.history) == left:
+            reason = f"max_iter={self.settings.max_iter} was reached"
+        elif reason is None and monitor.stopped:
+            reason = "a callback asked to stop"
+        return replace(ended, history=before + ended.history, stop_reason=reason)
 
     def _reseed(self, state: State, starved: Ints, label: str) -> Result:
         """Run EM from a state whose starved experts are given rows of lowest log-likelihood."""
@@ -151,7 +188,7 @@ class Search:
             self.training.weights,
             starved,
         )
-        return self._run(self.training, self._fit_first(resp), self.top_k, label)
+        return self.run(self.training, self._fit_first(resp), self.top_k, label)
 
     def best_of_short(self, starts: Iterable[tuple[str, Floats]]) -> list[Result]:
         """Run all starts for few iterations, the better ones for longer, and the best to the end.
@@ -230,7 +267,7 @@ class Search:
             if drawn or (self.top_k is not None and self.cheap is self.training):
                 run = self._continue(self._short(resp, label), label)
             else:
-                run = self._run(self.training, self._fit_first(resp), self.top_k, label)
+                run = self.run(self.training, self._fit_first(resp), self.top_k, label)
             self._record(kind, run)
             ended[number] = run
             for worse in set(ended) - set(distinct(ended, _reached, self.average)):
@@ -247,20 +284,20 @@ class Search:
 
     def _short(self, resp: Floats, label: str) -> Result:
         """Run soft iterations, and for a restricted mixture then a few restricted ones."""
-        soft = self._run(self.cheap, self.cheap.begin(resp), None, label + ", soft", SHORT)
+        soft = self.run(self.cheap, self.cheap.begin(resp), None, label + ", soft", SHORT)
         if self.top_k is None:
             return soft
         state = self.cheap.expect(soft.state.parameters, self.top_k)
-        return self._run(self.cheap, state, self.top_k, label, _SHORT_RESTRICTED)
+        return self.run(self.cheap, state, self.top_k, label, _SHORT_RESTRICTED)
 
     def _continue(self, tried: Result, label: str, budget: int | None = None) -> Result:
         """Continue a short run with the mixture that is to be fitted."""
         if self.cheap is not self.training:
             resp = self.cheap.responsibilities(tried.state, self.top_k)
-            return self._run(self.training, self.training.begin(resp), self.top_k, label)
+            return self.run(self.training, self.training.begin(resp), self.top_k, label)
         if self.is_over(tried):
             return tried
-        return self._run(self.training, tried.state, self.top_k, label, budget, tried.history)
+        return self.run(self.training, tried.state, self.top_k, label, budget, tried.history)
 
     def is_over(self, tried: Result) -> bool:
         """Tell whether a run has converged, fallen or used all its iterations."""
@@ -272,39 +309,6 @@ class Search:
             resp = np.where(largest(resp, self.top_k), resp, 0.0)
             resp = np.asfortranarray(resp / resp.sum(axis=1, keepdims=True))
         return self.training.begin(resp)
-
-    def _run(
-        self,
-        training: Trainer,
-        state: State,
-        top_k: int | None,
-        label: str,
-        budget: int | None = None,
-        before: tuple[float, ...] = (),
-    ) -> Result:
-        """Iterate from a state for at most `budget` iterations.
-
-        `before` are the objectives of earlier iterations of the same run.
-        """
-        left = self.settings.max_iter - len(before)
-        budget = left if budget is None else min(budget, left)
-        # Acceleration needs more steps than a short run has.
-        many = budget > SHORT
-        if self.settings.accelerate and many and top_k is None and training.cheap:
-            states = accelerate(state, training, top_k, self.settings.tol)
-        else:
-            states = iterate(state, lambda current: training.advance(current, top_k))
-        fitted = training if training is self.training else None
-        with self.settings.monitor.run(label, fitted, budget) as monitor:
-            ended = run(
-                _monitored(states, monitor, len(before)), tol=self.settings.tol, max_iter=budget
-            )
-        reason = ended.stop_reason
-        if reason is None and len(ended.history) == left:
-            reason = f"max_iter={self.settings.max_iter} was reached"
-        elif reason is None and monitor.stopped:
-            reason = "a callback asked to stop"
-        return replace(ended, history=before + ended.history, stop_reason=reason)
 
     def _record(self, kind: str, ended: Result) -> None:
         self.log.append({"kind": kind, "chosen": False, "averaged": False})

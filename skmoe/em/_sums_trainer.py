@@ -12,18 +12,15 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .._data.groups import Rows
 from .._data.numerics import pack_arrays, unpack_arrays
-from . import _multinomial
 from ._loop import ROUNDING, State
+from ._parts import sums_parts
 from ._protocols import (
     Bools,
     ExpertBank,
     ExpertForm,
-    ExpertSums,
     Floats,
     GateForm,
-    GateSums,
     GateTrainer,
     Law,
     Target,
@@ -64,9 +61,6 @@ class Expected:
     age: int = 0
 
 
-SumsParts = tuple[GateSums, ExpertSums]
-
-
 class RowSums(Protocol):
     """Sums over all training rows: `BlockSums`, or sums over rows that are not in memory."""
 
@@ -83,31 +77,6 @@ class RowSums(Protocol):
     def gate_entropy(
         self, gate: Callable[[], GateForm], experts: Callable[[], ExpertForm]
     ) -> float: ...
-
-
-def sums_parts(gate: GateTrainer, bank: ExpertBank, law: Law, n_experts: int) -> SumsParts | None:
-    """Return a gate and experts as parts of sums over rows; None where one needs all rows at once.
-
-    Parameters
-    ----------
-    gate : GateTrainer
-    bank : ExpertBank
-    law : Law
-    n_experts : int
-    """
-    gate_part, experts_part = gate.sums_part(n_experts), bank.sums_part(law)
-    if gate_part is None or experts_part is None:
-        return None
-    return gate_part, experts_part
-
-
-def can_sum(gate: GateTrainer, bank: ExpertBank, law: Law, units: Units, n_experts: int) -> bool:
-    """Tell whether a mixture of rows in memory is trained by sums over rows."""
-    if type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
-        return False
-    design = bank.view.design
-    small = all(part.size <= _multinomial.EXPLICIT_SIZE for part in parts)
-    return gate.view is bank.view and isinstance(design.matrix, np.ndarray) and small
 
 
 class SumsTrainer:
@@ -160,6 +129,24 @@ class SumsTrainer:
         if sums is None:
             sums = BlockSums(bank.view.design.matrix, target.columns, weights)
         self.sums, self.total = sums, sums.total
+
+    def with_parts(self, gate: GateTrainer, bank: ExpertBank, law: Law) -> SumsTrainer:
+        """Return the trainer of other parts on the same rows."""
+        rest = self.target, self.weights, self.units, self.n_experts, self.sums
+        other = SumsTrainer(gate, bank, law, *rest)
+        other.names = self.names
+        return other
+
+    def curvatures(self, state: State) -> tuple[Floats | None, Floats | None]:
+        """Return negative Hessians of gate and experts at a state; None where none are learned."""
+        forms = self._forms(state.parameters)
+        statistics = self.sums.statistics(*forms, top_k=None, curvature=True)
+        sums = statistics.gate, statistics.experts
+        gate, experts = (
+            None if learnable.strengths is None else part.curvature(each, statistics)
+            for learnable, part, each in zip((self.gate, self.bank), self.parts, sums, strict=True)
+        )
+        return gate, experts
 
     @property
     def _rows(self) -> BlockSums:
@@ -313,7 +300,7 @@ class SumsTrainer:
             statistics = self.sums.statistics(*forms, top_k=top_k, curvature=curvature)
         else:
             statistics = self._rows.statistics(*forms, top_k=top_k, curvature=curvature, resp=resp)
-        gate, experts = self._states(parameters)
+        gate, experts = self.states(parameters)
         value = statistics.log_likelihood - self.total * self.target.log_scale
         value -= self.law.penalty(parameters.dispersion, self.bank.penalties(experts))
         value -= self.gate.penalty(gate)
@@ -332,7 +319,7 @@ class SumsTrainer:
         )
         return Expected(statistics.without_pairs(), inverses)
 
-    def _states(self, parameters: Parameters) -> tuple[Any, Any]:
+    def states(self, parameters: Parameters) -> tuple[Any, Any]:
         """Return gate and experts as states of the gate's trainer and the bank."""
         gate, experts = self.parts
         return gate.state(parameters.gate), experts.state(parameters.experts)
@@ -395,5 +382,5 @@ class SumsTrainer:
 
     def finish(self, state: State) -> tuple[Any, list]:
         """Return the fitted gate and the list of fitted experts."""
-        gate, experts = self._states(state.parameters)
+        gate, experts = self.states(state.parameters)
         return self.gate.finish(gate), self.bank.finish(experts)

@@ -9,8 +9,14 @@ from ..em._protocols import ExpertBank, Law, Target
 from ._batched import BatchedBank
 from ._cross_fitted import CrossFittedBank
 from ._glm._bank import GlmBank, is_glm
-from ._linear import LinearBank, LinearState, is_linear
-from ._linear_models import count_parameters, fitted_penalty
+from ._linear import LinearBank, LinearState
+from ._linear_models import (
+    EvidenceLogistic,
+    EvidenceRidge,
+    count_parameters,
+    fitted_penalty,
+    is_linear,
+)
 from ._logistic import LogisticBank, is_logistic
 from ._wrapped._bank import PooledBank, WrappedBank
 from ._wrapped._cross_fitting import CrossFitting, InSample, OutOfFold
@@ -20,6 +26,8 @@ from ._wrapped._workers import Workers
 __all__ = [
     "CrossFittedBank",
     "CrossFitting",
+    "EvidenceLogistic",
+    "EvidenceRidge",
     "GlmBank",
     "InSample",
     "LinearBank",

@@ -1,23 +1,35 @@
 """Linear experts, all K solved in one batch by weighted least squares."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Real
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.utils.validation import validate_data
 
 from .._data.design import View
-from .._data.numerics import column_dots, conjugate_gradient, invert_regular, solve_normal_equations
+from .._data.numerics import (
+    column_dots,
+    conjugate_gradient,
+    invert_regular,
+    solve_normal_equations,
+    with_ridge,
+)
+from ..em._evidence import (
+    FIRST_STRENGTH,
+    MOST_COEFFICIENTS,
+    Evidence,
+    gaussian_evidence,
+    roots_of_inverses,
+)
 from ..em._parts import BaseForm, ExactPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
 from ._batched import BatchedBank
-from ._linear_models import counted, differs_only_in
+from ._linear_models import EvidenceRidge, counted, is_linear
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
@@ -100,7 +112,7 @@ class LinearPart(ExactPart):
     ----------
     shape : tuple of int
         (K, m, p).
-    ridge : ndarray of shape (p,)
+    ridge : ndarray of shape (p,) or (K, 1, p)
         Diagonal of the L2 penalty.
     """
 
@@ -130,12 +142,14 @@ class LinearPart(ExactPart):
 
     def propose(self, old: Floats, sums: Sums, statistics: Statistics, inverse: Any) -> Floats:
         """Return the coefficients that maximise the experts' term."""
-        columns = np.arange(len(self.ridge))
-        grams = statistics.grams.copy()
-        grams[:, columns, columns] += self.ridge
         right = self._cross(sums) - self.ridge * old
+        grams = self.curvature(sums, statistics)
         change = solve_normal_equations(grams, right.transpose(0, 2, 1)).transpose(0, 2, 1)
         return old + change
+
+    def curvature(self, sums: Sums, statistics: Statistics) -> Floats:
+        """Return the matrices (K, p, p) of the normal equations."""
+        return with_ridge(statistics.grams.copy(), self.ridge)
 
     def _cross(self, sums: Sums) -> Floats:
         """Return the sums of r e z, (K, m, p)."""
@@ -181,17 +195,8 @@ _OLDEST = 8
 _STEP_RTOL = 0.01
 _STEPS = 4
 
-_FREE = ("alpha", "copy_X", "n_jobs", "tol", "max_iter", "solver", "random_state")
 _CG_RTOL = 1e-10
 _CG_ITERATIONS = 1000
-
-
-def is_linear(estimator: Any) -> bool:
-    """Tell whether an estimator is one whose fit this bank reproduces."""
-    if type(estimator) not in (LinearRegression, Ridge) or not differs_only_in(estimator, _FREE):
-        return False
-    alpha = getattr(estimator, "alpha", 0.0)
-    return isinstance(alpha, Real) and 0 <= cast("float", alpha) < np.inf
 
 
 class LinearBank(BatchedBank):
@@ -228,25 +233,40 @@ class LinearBank(BatchedBank):
         self.exact: bool = exact
         self.shape: tuple[int, int, int] = (n_experts, target.values.shape[1], view.design.shape[1])
         self.ridge: Floats = view.design.raw_ridge(getattr(template, "alpha", 0.0))
+        if isinstance(template, EvidenceRidge):
+            self._set_strengths(np.full(n_experts, FIRST_STRENGTH))
+
+    def _set_strengths(self, strengths: Floats) -> None:
+        design = self.view.design
+        if design.has_grams and self.shape[2] <= MOST_COEFFICIENTS:
+            self.strengths = strengths
+        slopes = np.repeat(strengths[:, None], self.shape[2] - 1, axis=1)
+        self.ridge = np.pad(slopes, ((0, 0), (0, 1)))[:, None]
+
+    def with_strengths(self, strengths: Floats) -> Self:
+        """Return the bank with other strengths (K,) of the penalties on standardised columns."""
+        other = copy(self)
+        other._set_strengths(strengths)
+        return other
+
+    def curvature(self, state: LinearState, masses: Floats) -> Floats:
+        """Return the matrices (K, p, p) of the normal equations for masses (n, K)."""
+        return with_ridge(self.view.design.grams(masses), self.ridge)
+
+    def evidence(
+        self, state: LinearState, curvature: Floats, masses: Floats, dispersion: Any
+    ) -> Evidence:
+        """Return the evidence of a state, and the strengths that increase it."""
+        return gaussian_evidence(state.coef, curvature, self.ridge[:, 0, 0], dispersion)
+
+    def spreads(self, curvature: Floats) -> Floats | None:
+        """Return roots (K, p, p) of the covariances of the coefficients, divided by σ²."""
+        return roots_of_inverses(curvature)
 
     def update(
         self, weights: Floats, state: LinearState | None, alive: Bools, own_rows: bool = False
     ) -> LinearState:
-        """Return weighted least squares fits of the experts that are alive.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (n, K)
-        state : LinearState or None
-        alive : ndarray of shape (K,), bool
-            The others keep their coefficients.
-        own_rows : bool
-            Not used: evaluating all rows at once costs least.
-
-        Returns
-        -------
-        LinearState
-        """
+        """Return weighted least squares fits (see `ExpertBank`), of all rows at once."""
         if not self.view.design.has_grams:
             new = LinearState(self._solve_iteratively(weights, state))
         elif state is not None and state.inverse is not None and state.age < _OLDEST:
@@ -261,8 +281,7 @@ class LinearBank(BatchedBank):
     def _solve(self, weights: Floats) -> LinearState:
         """Return the solution of the normal equations, which are formed."""
         grams, right = self.view.design.normal_equations(weights, self.target.values)
-        columns = np.arange(self.shape[2])
-        grams[:, columns, columns] += self.ridge
+        grams = with_ridge(grams, self.ridge)
         coef = solve_normal_equations(grams, right).transpose(0, 2, 1)
         many = self.shape[2] >= _MANY_COLUMNS and not self.exact
         return LinearState(coef, invert_regular(grams) if many else None)
@@ -294,12 +313,13 @@ class LinearBank(BatchedBank):
         """
         design, n_outputs = self.view.design, self.shape[1]
         right = [design.cross(weights * column[:, None]) for column in self.target.values.T]
+        ridge = np.broadcast_to(self.ridge, self.shape).reshape(-1, self.shape[2])
         repeated = weights if n_outputs == 1 else np.repeat(weights, n_outputs, axis=1)
 
         def product(vector):
             image = design.linear(vector)
             image *= repeated
-            return design.cross(image) + self.ridge * vector
+            return design.cross(image) + ridge * vector
 
         return product, np.stack(right, axis=1).reshape(-1, self.shape[2])
 
@@ -352,10 +372,14 @@ class LinearBank(BatchedBank):
         coef = coef * self.target.scale[:, None]
         numbers: Any = self.target
         intercept = intercept * numbers.scale + numbers.mean
-        return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
+        templates = [self.template] * len(coef)
+        if isinstance(self.template, EvidenceRidge):
+            scale = np.where(self.view.design.varying, self.view.design.scale, 0.0)
+            templates = [self.template.learned(row[0, 0], scale) for row in self.ridge]
+        return [self._estimator(*one) for one in zip(templates, coef, intercept, strict=True)]
 
-    def _estimator(self, coef: Floats, intercept: Floats) -> Any:
-        expert = clone(self.template)
+    def _estimator(self, template: Any, coef: Floats, intercept: Floats) -> Any:
+        expert = copy(template)
         validate_data(expert, self.view.X, skip_check_array=True)
         numbers: Any = self.target
         single = numbers.single

@@ -1,7 +1,13 @@
-"""Parameters, penalties and default settings of scikit-learn's own linear models."""
+"""Parameters, penalties and default settings of scikit-learn's own linear models.
+
+`EvidenceRidge` and `EvidenceLogistic` stand for experts whose penalties are learned, until the
+mixture is fitted. The fitted experts are a ``Ridge`` or a ``LogisticRegression`` with the penalty
+that was learned, on standardised columns.
+"""
 
 from collections.abc import Collection
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +25,28 @@ from .._data.numerics import rank_of_products
 from .._data.pipelines import before_last, is_distribution, last_step
 from .._sklearn import as_numeric
 from ..em._protocols import Floats
+
+
+class EvidenceRidge(Ridge):
+    """A linear expert whose penalty is learned."""
+
+    def learned(self, strength: float, scale: Floats) -> Ridge:
+        """Return an unfitted ``Ridge`` of a penalty on the columns divided by `scale` (d,)."""
+        return _with_scale(Ridge(alpha=float(strength)), scale)
+
+
+class EvidenceLogistic(LogisticRegression):
+    """A logistic expert whose penalty is learned."""
+
+    def learned(self, strength: float, scale: Floats) -> LogisticRegression:
+        """Return an unfitted ``LogisticRegression`` of a penalty, as `EvidenceRidge`."""
+        return _with_scale(LogisticRegression(C=1.0 / float(strength)), scale)
+
+
+def _with_scale(expert: Any, scale: Floats) -> Any:
+    """Note what the columns are divided by before the penalty applies; zero for constant ones."""
+    expert.column_scale_ = scale
+    return expert
 
 
 def count_parameters(estimator: Any) -> float:
@@ -108,10 +136,20 @@ def fitted_penalty(estimator: Any) -> float | Floats:
     if isinstance(estimator, Pipeline):
         return fitted_penalty(estimator.steps[-1][1])
     if isinstance(estimator, Ridge) and hasattr(estimator, "coef_"):
-        return np.asarray(estimator.alpha) * np.square(np.atleast_2d(estimator.coef_)).sum(axis=1)
+        coef = np.atleast_2d(estimator.coef_) * column_scale(estimator)
+        return np.asarray(estimator.alpha) * np.square(coef).sum(axis=1)
     if isinstance(estimator, LogisticRegression) and hasattr(estimator, "coef_"):
-        return l2_strength(estimator) * 0.5 * float(np.square(estimator.coef_).sum())
+        coef = estimator.coef_ * column_scale(estimator)
+        return l2_strength(estimator) * 0.5 * float(np.square(coef).sum())
     return 0.0
+
+
+def column_scale(estimator: Any) -> Floats | float:
+    """Return what a fitted expert's columns are divided by before its penalty applies.
+
+    It is one, but for experts whose penalty was learned: for these it is ``column_scale_``, (d,).
+    """
+    return getattr(estimator, "column_scale_", 1.0)
 
 
 def fitted_products(estimator: Any) -> float | Floats:
@@ -166,3 +204,16 @@ def differs_only_in(estimator: Any, names: Collection[str]) -> bool:
         name in names or value is default or (type(value) is type(default) and value == default)
         for (name, value), default in zip(given.items(), defaults.values(), strict=True)
     )
+
+
+_LINEAR_FREE = ("alpha", "copy_X", "n_jobs", "tol", "max_iter", "solver", "random_state")
+
+
+def is_linear(estimator: Any) -> bool:
+    """Tell whether an estimator is one whose fit this bank reproduces."""
+    if type(estimator) not in (LinearRegression, Ridge, EvidenceRidge) or not differs_only_in(
+        estimator, _LINEAR_FREE
+    ):
+        return False
+    alpha = getattr(estimator, "alpha", 0.0)
+    return isinstance(alpha, Real) and 0 <= cast("float", alpha) < np.inf

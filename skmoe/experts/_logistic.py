@@ -1,24 +1,31 @@
 """Multinomial logistic experts, all K trained in one batch by Newton's method."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
 from .._data.design import View
 from .._data.numerics import log_softmax, pair_products
 from ..em import _multinomial
+from ..em._evidence import (
+    FIRST_STRENGTH,
+    MOST_COEFFICIENTS,
+    Evidence,
+    softmax_evidence,
+    softmax_ridge,
+)
 from ..em._parts import BaseForm, NewtonPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
 from ._batched import BatchedBank
-from ._linear_models import counted, differs_only_in, l2_strength
+from ._linear_models import EvidenceLogistic, counted, differs_only_in, l2_strength
 
 
 class LogisticForm(BaseForm):
@@ -107,7 +114,7 @@ _FIRST_STEPS = 3
 def is_logistic(estimator: Any) -> bool:
     """Tell whether an estimator is one whose optimum this bank finds."""
     return (
-        type(estimator) is LogisticRegression
+        type(estimator) in (LogisticRegression, EvidenceLogistic)
         and differs_only_in(estimator, _FREE)
         and estimator.solver in _SOLVERS
         and estimator.get_params().get("penalty", "l2") in ("l2", None, "deprecated")
@@ -139,11 +146,37 @@ class LogisticBank(BatchedBank):
         n_classes = len(target.classes)
         # For two classes scikit-learn has one coefficient vector; here the classes have halves of
         # it with opposite signs, so that twice the strength gives the same penalty.
-        strength = l2_strength(template) * (2.0 if n_classes == 2 else 1.0)
-        ridge = view.design.raw_ridge(strength)
+        self._halves = 2.0 if n_classes == 2 else 1.0
+        ridge = view.design.raw_ridge(l2_strength(template) * self._halves)
         self.problem: _multinomial.Labels = _multinomial.Labels(
             view.design, ridge, target.codes, n_classes, n_experts
         )
+        if isinstance(template, EvidenceLogistic):
+            self._set_strengths(np.full(n_experts, FIRST_STRENGTH))
+
+    def _set_strengths(self, strengths: Floats) -> None:
+        shape, design = self.problem.shape, self.view.design
+        if design.has_grams and shape[1] * shape[2] <= MOST_COEFFICIENTS:
+            self.strengths = strengths
+        ridge = softmax_ridge(strengths, shape[2])[:, None]
+        self.problem = _multinomial.Labels(design, ridge, self.target.codes, shape[1], shape[0])
+
+    def with_strengths(self, strengths: Floats) -> Self:
+        """Return the bank with other strengths (K,) of the penalties on standardised columns."""
+        other = copy(self)
+        other._set_strengths(strengths)
+        return other
+
+    def curvature(self, state: _multinomial.Iterate, masses: Floats) -> Floats:
+        """Return the negative Hessians (K, C p, C p) for masses (n, K)."""
+        self.problem.bind(masses)
+        return _multinomial.negative_hessian(self.problem, state)
+
+    def evidence(
+        self, state: _multinomial.Iterate, curvature: Floats, masses: Floats, dispersion: Any
+    ) -> Evidence:
+        """Return the evidence of a state, and the strengths that increase it."""
+        return softmax_evidence(state.coef, curvature, self.problem.ridge[:, 0], masses)
 
     def update(
         self,
@@ -193,10 +226,15 @@ class LogisticBank(BatchedBank):
     def finish(self, state: _multinomial.Iterate) -> list[Any]:
         """Return the fitted scikit-learn estimators, one per expert."""
         coef, intercept = self.view.design.to_raw(state.coef)
-        return [self._estimator(*pair) for pair in zip(coef, intercept, strict=True)]
+        templates = [self.template] * len(coef)
+        if isinstance(self.template, EvidenceLogistic):
+            scale = np.where(self.view.design.varying, self.view.design.scale, 0.0)
+            strengths = self.problem.ridge[:, 0, 0] / self._halves
+            templates = [self.template.learned(strength, scale) for strength in strengths]
+        return [self._estimator(*one) for one in zip(templates, coef, intercept, strict=True)]
 
-    def _estimator(self, coef: Floats, intercept: Floats) -> Any:
-        expert = clone(self.template)
+    def _estimator(self, template: Any, coef: Floats, intercept: Floats) -> Any:
+        expert = copy(template)
         validate_data(expert, self.view.X, skip_check_array=True)
         expert.classes_ = self.target.classes
         binary = len(expert.classes_) == 2

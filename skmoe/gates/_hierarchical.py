@@ -169,6 +169,7 @@ class HierarchicalGate(GateMixin, BaseEstimator):
         targets, weights = check_targets(X, targets, sample_weight)
         self._check_leaves(targets.shape[1], "the number of columns of targets is")
         prefix, last, view = fit_prefix(resolve_gate(self.gate), View(X, weights), None)
+        last = _node_gate(last)
         masses, edges = targets * weights[:, None], list(preorder(self.branching))
         floor = MASS_FLOOR * masses.sum()
         nodes = [_fit_node(last, view.X, child_masses(masses, each), floor) for each in edges]
@@ -269,6 +270,11 @@ class HierarchicalGate(GateMixin, BaseEstimator):
         return arrange(centers, preorder(self.branching))
 
 
+def _node_gate(gate: Any) -> Any:
+    """Return the gate of a node, whose penalty is not learned."""
+    return gate.with_fixed_penalty() if isinstance(gate, SoftmaxGate) else gate
+
+
 def _fit_node(gate: Any, X: Any, masses: Floats, floor: float) -> Any:
     """Return a clone of `gate` fitted to (n, n_children) masses; a constant gate without mass."""
     targets, weights = shares(masses, row_sum(masses))
@@ -293,7 +299,8 @@ class HierarchicalTrainer(GateTrainer):
         self.gate, self.view, self.weights = gate, view, weights
         self.edges = list(preorder(gate.branching))
         # Nodes share the transformers and the transformed X.
-        self._prefix, self._node, self._node_view = fit_prefix(resolve_gate(gate.gate), view, None)
+        self._prefix, node, self._node_view = fit_prefix(resolve_gate(gate.gate), view, None)
+        self._node = _node_gate(node)
         self.nodes = [
             make_trainer(self._node, self._node_view, None, weights, len(edges) - 1)
             for edges in self.edges

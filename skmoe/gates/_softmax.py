@@ -1,101 +1,36 @@
 """The softmax gate: multinomial logistic regression on soft targets."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.design import View, linear_functions
-from .._data.numerics import log_softmax, pair_products, row_max, row_sum
-from .._sklearn import FLOATS, BaseEstimator, Interval
+from .._data.numerics import log_softmax
+from .._sklearn import FLOATS, BaseEstimator, Interval, StrOptions
 from ..em import _multinomial
-from ..em._parts import BaseForm, NewtonPart
+from ..em._evidence import (
+    FIRST_STRENGTH,
+    MOST_COEFFICIENTS,
+    Evidence,
+    softmax_evidence,
+    softmax_ridge,
+)
 from ..em._protocols import Floats, GateSums, GateTrainer, State
-from ..em._sums import Statistics
+from ._softmax_sums import SoftmaxPart
 from ._targets import GateMixin, check_targets
 
+#: Largest number of penalties that ``fit`` tries with ``alpha="auto"``, and the relative change
+#: that ends it.
+_ROUNDS = 50
+_SETTLED = 1e-3
 
-class SoftmaxForm(BaseForm):
-    """Form of the coefficients (K, p) of a softmax gate with probabilities g.
-
-    Its rows are r - w g, whose products with the design sum to the gradient. The products of
-    columns for the pair of experts a, b have the weights w g_a g_b.
-    """
-
-    def __init__(self, coef: Floats) -> None:
-        self.coef = coef
-        self.n_experts = self.n_first = len(coef)
-        self.n_pairs = len(coef) * (len(coef) - 1) // 2
-
-    def make(self, size: int) -> None:
-        """Make room for `size` rows."""
-        self._proba = np.empty((self.n_experts, size))
-
-    def evaluate_forms(self, logits: Floats) -> Floats:
-        """Return log-probabilities (K, b), which overwrite logits (K, b)."""
-        self._weights = None
-        self._log_proba = logits
-        logits -= row_max(logits.T)
-        np.exp(logits, out=self._proba)
-        total = row_sum(self._proba.T)
-        self._proba *= 1.0 / total
-        logits -= np.log(total)
-        return logits
-
-    def entropy(self) -> Floats:
-        """Return the entropies (b,) of the probabilities, in nats."""
-        return -np.einsum("kb,kb->b", self._proba, self._log_proba)
-
-    def add(
-        self, resp: Floats, weights: Floats | None, first: Floats, further: list[Floats]
-    ) -> None:
-        """Write r - w g."""
-        self._weights = weights
-        if weights is not None:
-            self._proba *= weights
-        np.subtract(resp, self._proba, out=first)
-
-    def shares(self) -> Floats:
-        """Return the weights of the products of columns in the Hessian."""
-        shares = pair_products(self._proba, offset=1)
-        if self._weights is not None:
-            shares /= self._weights
-        return shares
-
-
-class SoftmaxPart(NewtonPart):
-    """M-step of a softmax gate from sums over rows; an iterate is coef (1, K, p).
-
-    Parameters
-    ----------
-    problem : SoftTargets
-        The problem of the gate's trainer.
-    """
-
-    def __init__(self, problem: _multinomial.SoftTargets) -> None:
-        super().__init__(problem.shape, problem.ridge)
-
-    def form(self, iterate: Floats, dispersion: Floats | None = None) -> Callable[[], SoftmaxForm]:
-        """Return a callable that makes a `SoftmaxForm`."""
-        return partial(SoftmaxForm, iterate[0])
-
-    def state(self, iterate: Floats) -> _multinomial.Iterate:
-        """Return the trainer's state of coefficients, without log-probabilities of rows."""
-        return _multinomial.Iterate(iterate, None)
-
-    def problem_masses(self, statistics: Statistics) -> Floats:
-        """Return the weight (1,) of all rows, which belong to the one problem."""
-        return np.array([statistics.weight])
-
-    def reading(self, gate: Any, design: Any) -> Floats:
-        """Return the iterate of a fitted gate."""
-        return design.from_raw(gate.coef_, gate.intercept_)[None]
-
+#: The penalty that "auto" means where it is not learned.
+FIXED = 0.1
 
 #: Newton steps of the first M-step, which starts from zero coefficients.
 _FIRST_STEPS = 3
@@ -113,11 +48,15 @@ class SoftmaxGate(GateMixin, BaseEstimator):
 
     Parameters
     ----------
-    alpha : float, default=0.1
+    alpha : float or "auto", default=0.1
         Strength of the L2 penalty on the standardised weights. The penalty is
         not multiplied by the number of rows. With zero there is no penalty;
         separable targets then have no finite optimum, and ``fit`` stops after
-        `max_iter` steps.
+        `max_iter` steps. With "auto" the penalty is the normal prior of the weights under which
+        the targets, or y, are most probable (MacKay 1992); intercepts then have a normal prior
+        with the variance 10. A mixture with ``experts=None`` then learns the penalties of
+        linear and logistic experts, and the prior of Gaussian dispersions, too. "auto"
+        means 0.1 for a node of `HierarchicalGate`, with `balance`, and in ``partial_fit``.
     n_steps : int, default=1
         Newton steps per EM iteration, which start from the last iterate.
     max_iter : int, default=100
@@ -136,6 +75,8 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     intercept_ : ndarray of shape (n_experts,)
     n_iter_ : int
         Newton steps taken; only after ``fit``.
+    alpha_ : float
+        Strength of the penalty: `alpha`, or what was learned.
     penalty_ : float
         The penalty, which is subtracted from the objective.
     n_parameters_ : int
@@ -159,14 +100,14 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "balance": [Interval(Real, 0, None, closed="left")],
     }
 
-    alpha: float
+    alpha: float | Literal["auto"]
     n_steps: int
     max_iter: int
     tol: float
@@ -174,6 +115,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     coef_: Floats
     intercept_: Floats
     n_iter_: int
+    alpha_: float
     penalty_: float
 
     #: Rank of the columns and the intercept; None in gates that an earlier version has stored.
@@ -181,7 +123,7 @@ class SoftmaxGate(GateMixin, BaseEstimator):
 
     def __init__(
         self,
-        alpha: float = 0.1,
+        alpha: float | Literal["auto"] = 0.1,
         *,
         n_steps: int = 1,
         max_iter: int = 100,
@@ -219,13 +161,22 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
         targets, weights = check_targets(X, targets, sample_weight)
         trainer = SoftmaxTrainer(self, View(X, weights), weights, targets.shape[1])
-        trainer.problem.bind(targets * weights[:, None], weights)
-        iterate, self.n_iter_, _ = _multinomial.solve(
-            trainer.problem,
-            _multinomial.start(trainer.problem),
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
+        masses, self.n_iter_ = targets * weights[:, None], 0
+        iterate = _multinomial.start(trainer.problem)
+        for _ in range(_ROUNDS):
+            trainer.problem.bind(masses, weights)
+            iterate, n_iter, _ = _multinomial.solve(
+                trainer.problem, iterate, max_iter=self.max_iter, tol=self.tol
+            )
+            self.n_iter_ += n_iter
+            strengths = trainer.strengths
+            if strengths is None:
+                break
+            curvature = trainer.curvature(iterate, masses)
+            found = trainer.evidence(iterate, curvature, masses.sum(axis=0), None).strengths
+            if np.allclose(found, strengths, rtol=_SETTLED, atol=0):
+                break
+            trainer = trainer.with_strengths(found)
         trainer.write(self, iterate)
         return self
 
@@ -289,7 +240,26 @@ class SoftmaxGate(GateMixin, BaseEstimator):
         SoftmaxTrainer
         """
         self._validate_params()
-        return SoftmaxTrainer(self, view, weights, n_experts)
+        gate = self.with_fixed_penalty() if self.balance else self
+        return SoftmaxTrainer(gate, view, weights, n_experts)
+
+    def with_fixed_penalty(self) -> Self:
+        """Return a gate whose penalty is not learned: itself, or with `FIXED` for "auto".
+
+        Returns
+        -------
+        SoftmaxGate
+        """
+        return clone(self).set_params(alpha=FIXED) if self.alpha == "auto" else self
+
+    def learns(self) -> bool:
+        """Tell whether a mixture learns the penalty.
+
+        Returns
+        -------
+        bool
+        """
+        return self.alpha == "auto" and not self.balance
 
 
 class SoftmaxTrainer(GateTrainer):
@@ -301,17 +271,50 @@ class SoftmaxTrainer(GateTrainer):
     view : View of n rows
     weights : ndarray of shape (n,)
     n_experts : int
+    strength : float
+        Of the penalty, where it is learned.
     """
 
     cheap: bool = True
 
-    def __init__(self, gate: SoftmaxGate, view: View, weights: Floats, n_experts: int) -> None:
+    def __init__(
+        self,
+        gate: SoftmaxGate,
+        view: View,
+        weights: Floats,
+        n_experts: int,
+        strength: float = FIRST_STRENGTH,
+    ) -> None:
         self.gate, self.view, self.weights = gate, view, weights
-        design = view.design
-        ridge = np.append(np.full(design.shape[1] - 1, float(gate.alpha)), 0.0)
-        self.problem = _multinomial.SoftTargets(design, ridge, n_experts)
+        p = view.design.shape[1]
+        if gate.alpha == "auto":
+            if view.design.has_grams and n_experts * p <= MOST_COEFFICIENTS:
+                self.strengths = np.array([strength])
+            self.alpha, ridge = strength, softmax_ridge(np.array([strength]), p)[0]
+        else:
+            self.alpha = float(gate.alpha)
+            ridge = np.append(np.full(p - 1, self.alpha), 0.0)
+        self.problem = _multinomial.SoftTargets(view.design, ridge, n_experts)
         # Without a penalty, weights have no finite optimum where the gate separates experts.
-        self.bounded: bool = gate.alpha > 0
+        self.bounded: bool = self.alpha > 0
+
+    def with_strengths(self, strengths: Floats) -> Self:
+        """Return the trainer with another strength (1,) of the penalty."""
+        n_experts, strength = self.problem.shape[1], float(strengths[0])
+        return type(self)(self.gate, self.view, self.weights, n_experts, strength)
+
+    def curvature(self, state: State, masses: Floats) -> Floats:
+        """Return the negative Hessian (1, K p, K p) for masses (n, K)."""
+        self.problem.bind(masses, self.weights)
+        return _multinomial.negative_hessian(self.problem, state)
+
+    def evidence(
+        self, state: State, curvature: Floats, masses: Floats, dispersion: Any
+    ) -> Evidence:
+        """Return the evidence of a state, and the strength that increases it."""
+        return softmax_evidence(
+            state.coef, curvature, self.problem.ridge[None], masses.sum(keepdims=True)
+        )
 
     def update(self, masses: Floats, state: State | None, weights: Floats | None = None) -> State:
         """Return the next state: Newton steps towards (n, K) responsibilities × weights."""
@@ -360,5 +363,6 @@ class SoftmaxTrainer(GateTrainer):
     def write(self, gate: SoftmaxGate, state: _multinomial.Iterate) -> SoftmaxGate:
         """Set the fitted attributes of `gate` to those of a state."""
         gate.coef_, gate.intercept_ = self.problem.design.to_raw(state.coef[0])
-        gate.penalty_, gate._rank = self.penalty(state), self.view.rank
+        gate.alpha_, gate.penalty_ = self.alpha, self.penalty(state)
+        gate._rank = self.view.rank
         return gate

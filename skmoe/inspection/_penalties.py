@@ -79,7 +79,7 @@ def _nothing(estimator: Any, part: Any, prior: Prior | None) -> Penalty:
 def ridge_penalty(estimator: Any, part: Any) -> Penalty:
     """Return ``alpha * ||coef||^2 / (2 sigma^2)`` of a ``Ridge``; sigma is a coordinate too."""
     alpha = float(estimator.alpha) if isinstance(estimator, Ridge) else 0.0
-    strength = alpha * part.columns.per_raw**2
+    strength = alpha * _per_penalised(estimator, part) ** 2
     slope = strength * part.coef
     square = slope @ part.coef
     hessian = np.diag(np.append(strength, 2.0 * square))
@@ -96,7 +96,14 @@ def _normal_prior(prior: Prior, sigma: float) -> tuple[float, float]:
 def logistic_penalty(estimator: Any, part: Any, prior: Prior | None = None) -> Penalty:
     """Return ``||coef||^2 / (2 C)`` of a ``LogisticRegression`` with an L2 penalty."""
     strength = _l2_strength(estimator) * (2.0 if len(part.coef) == 2 else 1.0)
-    return _quadratic(strength * part.columns.per_raw**2, part.coef)
+    return _quadratic(strength * _per_penalised(estimator, part) ** 2, part.coef)
+
+
+def _per_penalised(estimator: Any, part: Any) -> Floats:
+    """Return penalised coefficients per coordinate of a part; those of raw columns by default."""
+    scale = getattr(estimator, "column_scale_", None)
+    per_raw = part.columns.per_raw
+    return per_raw if scale is None else per_raw * np.append(scale, 1.0)[: len(per_raw)]
 
 
 def _l2_strength(estimator: Any) -> float:
@@ -120,7 +127,7 @@ _PENALTIES: dict[type, Callable[..., Penalty]] = {
 def gate_penalty(gate: Any, part: SoftmaxPart) -> Penalty:
     """Return ``alpha / 2 * ||standardised coef||^2`` of a softmax gate, or a constant gate's."""
     if isinstance(gate, SoftmaxGate):
-        return _quadratic(gate.alpha * (part.columns.per_raw > 0), part.coef)
+        return _quadratic(gate.alpha_ * (part.columns.per_raw > 0), part.coef)
     proba, prior = np.exp(part.log_proba[0]), float(gate.prior)
     total = prior * len(proba)
     return total * proba - prior, total * (np.diag(proba) - np.outer(proba, proba))

@@ -1,5 +1,7 @@
 """The law of labels given an expert's probabilities."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..em._protocols import Floats
@@ -69,3 +71,7 @@ class Categorical:
     def penalty(self, parameters: Floats | None, quadratic: Floats) -> float:
         """Return the sum of the experts' own penalties (K,)."""
         return float(np.sum(quadratic))
+
+    def learned(self, parameters: Floats | None, masses: Floats) -> tuple[Categorical, float]:
+        """Return the law and zero: there is no prior to learn."""
+        return self, 0.0

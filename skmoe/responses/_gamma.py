@@ -8,8 +8,8 @@ from scipy import special
 
 from .._data.numerics import weighted_sums
 from ..em._protocols import Floats
-from ._response import Random, pooled
-from ._scale import ScaleFamily
+from ._response import Random
+from ._scale import ScaleFamily, pooled
 
 #: Smaller means are replaced by this one: ratios of y to them stay finite.
 SMALLEST_MEAN = 1e-150

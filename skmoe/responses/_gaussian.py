@@ -1,16 +1,18 @@
 """The Gaussian law of y around an expert's prediction."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+from sklearn.base import clone
 
 from .._data.numerics import blocks, weighted_sums
 from .._sklearn import Interval
+from ..em._evidence import dispersion_volume
 from ..em._protocols import Floats
-from ._response import Random, pooled
-from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
+from ._response import Random
+from ._scale import SCALE_CONSTRAINTS, ScaleFamily, pooled, squared_residuals
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
@@ -121,6 +123,18 @@ class Gaussian(ScaleFamily):
             mass + self.prior, np.finfo(float).tiny
         )
         return np.maximum(np.sqrt(variance), self.floor)
+
+    def learned(self, parameters: Floats, masses: Floats) -> tuple[Self, float]:
+        if not (self.has_sums() and self.prior):
+            return self, 0.0
+        free = self._free(parameters)
+        masses = np.repeat(pooled(masses, masses, self.shared)[1][: len(free)], free.shape[1], 1)
+        volume = dispersion_volume(self.prior, self.prior_scale, masses)
+        # One further dispersion, as large as that of y, keeps the scale from vanishing.
+        precisions = self.prior * (free**-2.0).sum() + 1.0
+        law = clone(self)
+        law.prior_scale = float(np.sqrt((self.prior * free.size + 1.0) / precisions))
+        return law, volume
 
     def log_density(self, deviance: Floats, parameters: Floats, y: Floats | None = None) -> Floats:
         n_outputs = deviance.shape[2]

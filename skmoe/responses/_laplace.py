@@ -4,8 +4,8 @@ import numpy as np
 
 from .._data.numerics import weighted_sums
 from ..em._protocols import Floats
-from ._response import Random, pooled
-from ._scale import ScaleFamily
+from ._response import Random
+from ._scale import ScaleFamily, pooled
 
 #: Smallest error, relative to the scale, in working weights: they stay finite.
 _SMALLEST_ERROR = 1e-6

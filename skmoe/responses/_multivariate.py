@@ -7,8 +7,8 @@ from scipy.special import ndtr, ndtri
 
 from ..em._protocols import Floats
 from ._correlation import decode, encode, triangle
-from ._response import Random, pooled
-from ._scale import ScaleFamily
+from ._response import Random
+from ._scale import ScaleFamily, pooled
 
 _LOG_2PI = float(np.log(2 * np.pi))
 

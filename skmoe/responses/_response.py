@@ -105,8 +105,7 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Larger in absolute value where the prediction is worse. The sign is that of the error
-            where the law needs it.
+            Larger in absolute value where the prediction is worse; signed where the law needs it.
         """
 
     def working_weights(self, deviance: Floats, parameters: Floats) -> Floats:
@@ -220,6 +219,22 @@ class Response(VersionedMixin, ABC, BaseEstimator):
             A clone with fitted attributes.
         """
         return clone(self).remember(parameters)
+
+    def learned(self, parameters: Floats, masses: Floats) -> tuple[Self, float]:
+        """Return the law with the prior that the evidence prefers.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (K, q)
+        masses : ndarray of shape (K,)
+
+        Returns
+        -------
+        law : Response
+        volume : float
+            Logarithm of the posterior's volume divided by the prior's, in nats.
+        """
+        return self, 0.0
 
     def coefficients(self, parameters: Floats) -> Floats | None:
         """Return None: dispersions of this law do not depend on features.
@@ -353,7 +368,6 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, K, m)
-            Or one that broadcasts to it.
         """
         return np.sqrt(self.variance(mean, parameters))
 
@@ -384,12 +398,3 @@ class Response(VersionedMixin, ABC, BaseEstimator):
         int
         """
         return parameters.shape[1] if self.shared else parameters.size
-
-
-def pooled(sums: Floats, mass: Floats, shared: bool) -> tuple[Floats, Floats]:
-    """Return sums (K, ...) and masses (K, 1), added up over the experts where they share."""
-    mass = mass[:, None]
-    if not shared:
-        return sums, mass
-    sums = sums.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
-    return sums, mass.sum(axis=0, keepdims=True)

@@ -126,3 +126,12 @@ def squared_residuals(y: Floats, mean: Floats) -> Floats:
                 block -= y[rows, j, None]
                 block *= block
     return mean
+
+
+def pooled(sums: Floats, mass: Floats, shared: bool) -> tuple[Floats, Floats]:
+    """Return sums (K, ...) and masses (K, 1), added up over the experts where they share."""
+    mass = mass[:, None]
+    if not shared:
+        return sums, mass
+    sums = sums.sum(axis=0, keepdims=True).repeat(len(mass), axis=0)
+    return sums, mass.sum(axis=0, keepdims=True)

@@ -9,8 +9,8 @@ from scipy import optimize, special
 from .._data.numerics import weighted_sums
 from .._sklearn import Interval
 from ..em._protocols import Floats
-from ._response import Random, pooled
-from ._scale import SCALE_CONSTRAINTS, ScaleFamily, squared_residuals
+from ._response import Random
+from ._scale import SCALE_CONSTRAINTS, ScaleFamily, pooled, squared_residuals
 
 #: Bounds of estimated degrees of freedom: below the first the variance becomes very large, above
 #: the second no sample distinguishes the law from a Gaussian one.

@@ -35,6 +35,8 @@ def redundant(X):
 
 
 MODELS = {
+    "learned": (MixtureOfExpertsRegressor, {"gate": SoftmaxGate("auto")}, 4 + 2 * (4 + 1)),
+    "learned labels": (MixtureOfExpertsClassifier, {"gate": SoftmaxGate("auto")}, 4 + 2 * 2 * 4),
     "linear": (MixtureOfExpertsRegressor, {}, 4 + 2 * (4 + 1)),
     "two outputs": (MixtureOfExpertsRegressor, {}, 4 + 2 * (8 + 2)),
     "constant gate": (MixtureOfExpertsRegressor, {"gate": "constant"}, 1 + 2 * (4 + 1)),

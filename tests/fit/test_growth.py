@@ -62,10 +62,13 @@ def test_growth_reaches_what_many_starts_reach():
     assert model.lower_bound_ > many.lower_bound_ - 1e-4
 
 
-@pytest.mark.parametrize("n_init", ["auto", 3])
-def test_an_average_has_the_best_runs_at_the_chosen_size(n_init):
+@pytest.mark.parametrize(("n_init", "alpha"), [("auto", 0.1), (3, 0.1), (3, "auto")])
+def test_an_average_has_the_best_runs_at_the_chosen_size(n_init, alpha):
     X, y = table(3, seed=1, n=300)
-    alone, model = (auto(average=k, n_init=n_init).fit(X, y) for k in (1, 3))
+    gate = SoftmaxGate(alpha)
+    alone, model = (auto(average=k, n_init=n_init, gate=gate).fit(X, y) for k in (1, 3))
+    # Under learned penalties all runs have those of the grown mixture.
+    assert len({part["gate"].alpha_ for part in model.averaged_} | {model.gate_.alpha_}) == 1
     assert model.n_experts_ == alone.n_experts_
     assert all(len(part["experts"]) == model.n_experts_ for part in model.averaged_)
     # The grown mixture is one of the candidates.

@@ -58,7 +58,7 @@ def make_trainer(
     weights : ndarray of shape (n,)
     """
     n_experts = len(parts.named)
-    trainer = parts.gate.em_trainer(gate, weights, n_experts)
+    trainer = parts.gate.with_fixed_penalty().em_trainer(gate, weights, n_experts)
     if solved:
         template = parts.named[0][1]
         kind: Any = batch_of(template, parts.law.loss)

@@ -9,8 +9,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from skmoe import MixtureOfExpertsClassifier, MixtureOfExpertsRegressor
-from skmoe.em._anderson import accelerate
-from skmoe.em._loop import State
+from skmoe.em._loop import State, accelerate
 from skmoe.gates import ConstantGate, HierarchicalGate
 from skmoe.responses import Gaussian
 from tests.oracles import groups as textbook
