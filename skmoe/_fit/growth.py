@@ -17,7 +17,7 @@ import numpy as np
 
 from .._data.numerics import Floats, Ints
 from .._data.splits import unit_folds
-from ..em._learning import continued, learn
+from ..em._learning import continued, learn, with_penalties_near
 from ..em._loop import Result
 from ..em._protocols import Trainer
 from ..em._search import Search, distinct
@@ -27,6 +27,9 @@ from .problem import Data
 
 #: Number of larger mixtures than the best that are tried before growth stops.
 PATIENCE = 2
+
+#: Growth also stops where a larger mixture loses so many nats of evidence at once.
+_HOPELESS = 15.0
 
 #: Number of splits that are tried for one more expert, and of those that are run for longer.
 _CUTS = 6
@@ -236,6 +239,8 @@ class Growth:
                 best, after, failures = last, None, 0
             else:
                 after, failures = after or last, failures + 1
+                if "log_evidence" in last.entry and last.value > best.value + _HOPELESS:
+                    break
         if after is not None and best.training.n_experts > 1:
             best = self._better_of_merged(best, after)
             path[best.training.n_experts - 1] = best.entry
@@ -246,7 +251,7 @@ class Growth:
     def _better_of_merged(self, best: Grown, larger: Grown) -> Grown:
         """Return the better of the chosen mixture, and one merged from the next larger."""
         began = time.perf_counter()
-        merged = self._fitted(best.training.n_experts, self._merged(larger), began)
+        merged = self._fitted(best.training.n_experts, self._merged(larger), began, larger.training)
         merged.entry["seconds"] += best.entry["seconds"]
         return merged if merged.value < best.value else best
 
@@ -264,15 +269,27 @@ class Growth:
         """Return the mixture of one more expert."""
         began = time.perf_counter()
         return self._fitted(
-            smaller.training.n_experts + 1, lambda training: self._splits(smaller, training), began
+            smaller.training.n_experts + 1,
+            lambda training: self._splits(smaller, training),
+            began,
+            smaller.training,
         )
 
     def _fitted(
-        self, n_experts: int, starts: Callable[[Trainer], list[Start]], began: float
+        self,
+        n_experts: int,
+        starts: Callable[[Trainer], list[Start]],
+        began: float,
+        near: Trainer | None = None,
     ) -> Grown:
-        """Fit a mixture from the best of the starts for its trainer, and judge it."""
+        """Fit a mixture from the best of the starts for its trainer, and judge it.
+
+        Penalties that are learned begin with those of a mixture of about the same size.
+        """
         fitting = self.make(n_experts)
         training = fitting.training(self.workers)
+        if near is not None:
+            training = with_penalties_near(training, near)
         search = Search(training, training, fitting.settings, finalists=_FINALISTS)
         drawn = starts(training)
         if len(drawn) == 1 or not training.cheap:

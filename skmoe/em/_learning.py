@@ -116,6 +116,18 @@ def evidence(training: Trainer, state: State) -> tuple[float, Trainer]:
     return float(value), training.with_parts(gate, bank, law)
 
 
+def with_penalties_near(training: Trainer, other: Trainer) -> Trainer:
+    """Return a trainer with the mean penalties of another one, of more or fewer experts."""
+    parts: list[Any] = [training.gate, training.bank]
+    for number, (part, known) in enumerate(zip(parts, (other.gate, other.bank), strict=True)):
+        if part.strengths is not None and known.strengths is not None:
+            mean = np.exp(np.log(known.strengths).mean())
+            parts[number] = part.with_strengths(np.full(len(part.strengths), mean))
+    gate, bank = parts
+    law = training.law if training.bank.strengths is None else other.law
+    return training.with_parts(gate, bank, law)
+
+
 def continued(
     search: Search,
     old: Trainer,
