@@ -79,7 +79,8 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
     average : int, default=1
         Number of starts whose densities make the predictive mixture together; fewer
         where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
-        criteria are those of the best.
+        criteria are those of the best. With ``n_experts="auto"`` the number is chosen
+        first, then the best runs of this number.
     init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
         random experts, or in turn ("auto"); "split" repeatedly halves the
@@ -121,6 +122,11 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
         The fitted gate.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    n_parameters_ : float
+        Number of free parameters that `aic`, `bic` and `icl` count; NaN where that of a
+        part is not known. Linear functions of x have as many as the rank of the
+        columns and the intercept: constant columns, and columns that are combinations
+        of others, add none.
     expert_usage_ : ndarray of shape (n_experts_,)
         Share of the sample weight that each expert is responsible for; share of the groups,
         where groups are given.
@@ -156,10 +162,11 @@ class MixtureOfExpertsClassifier(ClassifierMixin, FittedMixture):
         is the reason if that failed.
     path_ : list of dict
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
-        ``log_likelihood``, ``bic`` and ``icl``, with ``log_evidence`` in nats where penalties are
-        learned; or ``held_out``, the mean log-score of held-out rows; or ``out_of_fold``,
-        the mean log-likelihood out of fold, less the charge for gate and law; ``seconds``, and
-        whether it was ``chosen``. Empty where the number was not chosen.
+        ``log_likelihood``, ``bic`` and ``icl``, as `bic` and `icl` return them, with
+        ``log_evidence`` in nats where penalties are learned; or ``held_out``, the mean log-score
+        of held-out rows; or ``out_of_fold``, the mean log-likelihood out of fold, less the
+        charge for the gate; ``seconds``, and whether it was ``chosen``. Empty where the number
+        was not chosen.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that the gate, and the experts, are fitted to; None for all.
     n_features_in_ : int

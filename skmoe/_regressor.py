@@ -91,7 +91,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     average : int, default=1
         Number of starts whose densities make the predictive mixture together; fewer
         where fewer starts differ. Attributes, `gate_proba`, `responsibilities` and
-        criteria are those of the best.
+        criteria are those of the best. With ``n_experts="auto"`` the number is chosen
+        first, then the best runs of this number.
     init : {"auto", "kmeans", "random", "split"} or array-like of shape (n, K), default="auto"
         How starts are drawn: by weighted k-means on (x, y), as random cuts and
         random experts, or in turn ("auto"); "split" repeatedly halves the
@@ -148,6 +149,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
     widening_ : float
         Factor that ``cv="auto"`` multiplied all dispersions by in the end, where rows are few;
         1 otherwise.
+    n_parameters_ : float
+        Number of free parameters that `aic`, `bic` and `icl` count; NaN where that of a
+        part is not known. Linear functions of x have as many as the rank of the
+        columns and the intercept: constant columns, and columns that are combinations
+        of others, add none.
     posterior_root_ : ndarray of shape (n_experts_, p, p) or None
         Where penalties were learned: roots of the posterior covariances of each expert's
         coefficients and intercept on standardised columns, divided by its squared dispersion. The
@@ -190,7 +196,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         is the reason if that failed.
     path_ : list of dict
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
-        ``log_likelihood``, ``bic`` and ``icl``, with ``log_evidence`` in nats where penalties are
+        ``log_likelihood``, ``bic`` and ``icl``, as `bic` and `icl` return them before dispersions
+        are multiplied by `widening_`, with ``log_evidence`` in nats where penalties are
         learned; or ``held_out``, the mean log-score of held-out rows; or ``out_of_fold``,
         the mean log-likelihood out of fold, less the charge for gate and law; ``seconds``, and
         whether it was ``chosen``. Empty where the number was not chosen.

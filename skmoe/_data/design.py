@@ -21,15 +21,24 @@ import numpy as np
 from scipy import sparse
 
 from .._sklearn import FLOATS, as_numeric
-from .numerics import Bools, Floats, blocks, weighted_grams, weighted_location_scale
+from .numerics import (
+    Bools,
+    Floats,
+    blocks,
+    rank_of_products,
+    weighted_grams,
+    weighted_location_scale,
+)
 from .sparse import (
     block_of,
     column_scales,
     in_range,
     row_blocks,
+    row_products,
     squared,
     weighted,
 )
+from .tables import read_only
 
 #: Up to this many sparse columns their (p, p) products are formed, and beyond it only products
 #: with vectors.
@@ -39,26 +48,12 @@ _GRAM_COLUMNS = 512
 #: faster by up to a half.
 _TRANSPOSED_COLUMNS = 64
 
+#: Where both rows and columns are more, their rank is not computed: columns are counted.
+MOST_RANKED = 2048
+
 #: A sparse X of few columns and up to this many cells (8 MB) gets a dense design, which is many
 #: times faster for a small table and has the same results.
 _DENSE_ENTRIES = 2**20
-
-
-def read_only(values: Any) -> Any:
-    """Return a view of an array or data frame, through which the original cannot be changed.
-
-    A sparse matrix is returned itself, since many estimators sort its entries in place.
-    """
-    if isinstance(values, np.ndarray):
-        values = values.view()
-        values.flags.writeable = False
-    elif hasattr(values, "iloc"):
-        # pandas, which from version 3 on copies a frame when it is written to.
-        values = values.copy(deep=False)
-    elif hasattr(values, "with_columns"):
-        # polars, whose columns never change. A clone is another frame of the same columns.
-        values = values.clone()
-    return values
 
 
 class View:
@@ -90,6 +85,11 @@ class View:
         if sparse.issparse(X) and not _is_small(X):
             return SparseDesign(X, self.weights)
         return DenseDesign(X.toarray() if sparse.issparse(X) else X, self.weights)
+
+    @cached_property
+    def rank(self) -> int:
+        """Number of free coefficients of a linear function: rank of the design, ones included."""
+        return self.design.rank(self.weights)
 
 
 def _is_small(X: Any) -> bool:
@@ -168,6 +168,20 @@ class Design(ABC):
     @abstractmethod
     def _image(self, rows: slice, prepared: Any) -> Floats:
         """Return the linear functions (b, m) of a block of rows."""
+
+    def rank(self, weights: Floats) -> int:
+        """Return the rank of the rows of positive weight (n,), or a bound for very many columns."""
+        n, p = self.shape
+        if min(n, p) > MOST_RANKED:
+            return min(n, 1 + int(self.varying.sum()))
+        if p <= n:
+            return rank_of_products(self.grams(weights[:, None] / weights.max())[0])
+        rows = np.flatnonzero(weights)
+        return rank_of_products(self.products_of_rows()[np.ix_(rows, rows)])
+
+    def products_of_rows(self) -> Floats:
+        """Return ``design @ design.T`` (n, n)."""
+        return self.matrix @ self.matrix.T
 
     def linear(self, coef: Floats, then: Callable[[Floats], Any] | None = None) -> Floats:
         """Return the linear functions (n, m) of coef (m, p), in Fortran order.
@@ -338,6 +352,10 @@ class SparseDesign(Design):
     def cross_blocks(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return ``values.T @ design`` (m, p), where `values` maps a block of rows to (b, m)."""
         return self._cross(values, m, lambda block: block, self.factor)
+
+    def products_of_rows(self) -> Floats:
+        """Return ``design @ design.T`` (n, n)."""
+        return row_products(self.X, self.factor)
 
     def cross_squares(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return the same product with the squares of the entries of the design, (m, p)."""

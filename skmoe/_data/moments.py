@@ -5,7 +5,7 @@ Each summary is a sum: that of two sets of rows is the sum of their summaries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .chunks import Summable
-from .design import DenseDesign
-from .numerics import Bools, Floats, weighted_location_scale
+from .design import MOST_RANKED, DenseDesign
+from .numerics import Bools, Floats, rank_of_products, weighted_location_scale
 from .target import LARGEST_Y, SMALLEST_SCALE
 
 
@@ -60,6 +60,25 @@ class SampledRows:
     def __add__(self, other: SampledRows) -> SampledRows:
         pairs = [(self.X, other.X), (self.y, other.y), (self.weights, other.weights)]
         return SampledRows(*map(np.concatenate, pairs))
+
+
+@dataclass(frozen=True)
+class SecondReading:
+    """What the second reading of all rows yields.
+
+    Attributes
+    ----------
+    some : SampledRows
+    products : ndarray of shape (p, p)
+        Weighted sums of the products of all pairs of columns of the design; empty for very many
+        columns.
+    """
+
+    some: SampledRows
+    products: Floats
+
+    def __add__(self, other: SecondReading) -> SecondReading:
+        return SecondReading(self.some + other.some, self.products + other.products)
 
 
 @dataclass(frozen=True)
@@ -123,6 +142,8 @@ class Standardisation:
     mean, scale : ndarray of shape (d,)
     constant : ndarray of shape (d,), bool
     y_mean, y_scale : ndarray of shape (m,)
+    rank : int or None
+        Rank of the columns of X and one of ones, as far as it is known.
     """
 
     mean: Floats
@@ -130,6 +151,7 @@ class Standardisation:
     constant: Bools
     y_mean: Floats
     y_scale: Floats
+    rank: int | None = None
 
     @classmethod
     def of(cls, moments: Moments, n_features: int, standardises: bool) -> Standardisation:
@@ -188,8 +210,29 @@ def survey(
     stride = -(-moments.n // most)
     # Where all rows are taken, nothing is drawn, so that starts are those of a fit in memory.
     seed = int(rng.randint(2**31 - 1)) if stride > 1 else 0
-    some = chunks.sum_of(partial(_every, stride=stride, seed=seed))
-    return moments, Standardisation.of(moments, n_features, law.standardises), some
+    located = Standardisation.of(moments, n_features, law.standardises)
+    read = chunks.sum_of(partial(_read_again, located=located, stride=stride, seed=seed))
+    counted = 1 + int((~located.constant).sum())
+    ranked = rank_of_products(read.products) if read.products.size else counted
+    return moments, replace(located, rank=ranked), read.some
+
+
+def _read_again(
+    number: int,
+    X: Floats,
+    y: NDArray,
+    weights: Floats,
+    *,
+    located: Standardisation,
+    stride: int,
+    seed: int,
+) -> SecondReading:
+    some = _every(number, X, y, weights, stride=stride, seed=seed)
+    if X.shape[1] >= MOST_RANKED:
+        return SecondReading(some, np.empty((0, 0)))
+    if not len(X):
+        return SecondReading(some, np.zeros((X.shape[1] + 1,) * 2))
+    return SecondReading(some, located.design(X).grams(weights[:, None])[0])
 
 
 def _moments(

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpstrf
 
 #: Arrays of floating-point numbers, in double precision if nothing else is stated; of integers; and
 #: of truth values.
@@ -31,6 +32,10 @@ _COLUMNS_A_WEIGHT = 3
 _PIVOT_FLOOR = 1e-6
 
 _RANK_RTOL = 1e-12
+
+#: A column depends on others if the squared distance from their combinations is this share of its
+#: own square. Rounding of sums over many rows is smaller.
+_DEPENDENT = 1e-11
 
 #: A column of smaller standard deviation counts as constant: coefficients of the column divided by
 #: it would overflow.
@@ -266,6 +271,16 @@ def _solve_smallest_norm(matrix: Floats, right: Floats) -> Floats:
     keep = values > _RANK_RTOL * max(values[-1], 0.0)
     vectors = vectors[:, keep]
     return vectors @ ((vectors.T @ right) / values[keep][:, None])
+
+
+def rank_of_products(products: Floats) -> int:
+    """Return the rank of columns from the products (p, p) of all pairs, by pivoted Cholesky."""
+    norm = np.sqrt(products.diagonal())
+    kept = np.flatnonzero(norm)
+    if not len(kept):
+        return 0
+    unit = products[np.ix_(kept, kept)] / norm[kept] / norm[kept, None]
+    return int(dpstrf(unit, tol=_DEPENDENT)[2])
 
 
 def conjugate_gradient(

@@ -56,6 +56,12 @@ def weighted(block: Any, weights: Floats) -> Any:
     return _with_data(block, block.data * np.repeat(weights, np.diff(block.indptr)))
 
 
+def row_products(X: Any, factor: Floats) -> Floats:
+    """Return one plus the products (n, n) of all pairs of rows, with columns × `factor` (d,)."""
+    scaled = _with_data(X, X.data * factor[X.indices])
+    return (scaled @ scaled.T).toarray() + 1.0
+
+
 def column_magnitudes(X: Any) -> Floats:
     """Return the largest absolute entry (d,) of each column of a CSR matrix."""
     magnitude = np.zeros(X.shape[1])

@@ -11,6 +11,23 @@ from .._sklearn import take
 from .numerics import Floats, all_finite
 
 
+def read_only(values: Any) -> Any:
+    """Return a view of an array or data frame, through which the original cannot be changed.
+
+    A sparse matrix is returned itself, since many estimators sort its entries in place.
+    """
+    if isinstance(values, np.ndarray):
+        values = values.view()
+        values.flags.writeable = False
+    elif hasattr(values, "iloc"):
+        # pandas, which from version 3 on copies a frame when it is written to.
+        values = values.copy(deep=False)
+    elif hasattr(values, "with_columns"):
+        # polars, whose columns never change. A clone is another frame of the same columns.
+        values = values.clone()
+    return values
+
+
 def with_columns(table: Any, columns: Mapping[int, NDArray]) -> Any:
     """Return a copy of a table in which some columns are replaced.
 

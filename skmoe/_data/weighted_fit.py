@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from .._sklearn import routing_enabled, take
-from .design import read_only
 from .numerics import Floats, Ints
 from .pipelines import last_step, weight_parameter, wrapped_by
+from .tables import read_only
 
 #: Rows whose weight is at most this share of the largest are left out of a fit.
 NEGLIGIBLE = 1e-12

@@ -1,48 +1,102 @@
 """Information criteria of a fitted mixture: log-likelihood and number of parameters."""
 
-import warnings
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import entr
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from .._data.groups import check_groups, make_units
 from .._data.pipelines import last_step
 from .._data.tables import n_rows
 from ..experts import count_parameters
+from .validation import check_weights, check_X, keep_rows
 
 
-def log_likelihood(mixture, X, y, top_k, units):
-    """Return the log-likelihood of units of rows under one mixture, in nats."""
-    return float(mixture.posterior(X, y, top_k, units)[1].sum(dtype=np.float64))
+@dataclass(frozen=True)
+class Criteria:
+    """What the information criteria of a mixture on some rows are made of.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Sum of weights × log-likelihoods of units, in nats.
+    n_parameters : float
+        NaN where it is not known.
+    size : float
+        Sum of the weights of the units.
+    entropy : float
+        Sum of weights × entropies of the responsibilities of units, in nats.
+    """
+
+    log_likelihood: float
+    n_parameters: float
+    size: float
+    entropy: float
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return -2.0 * self.log_likelihood + 2.0 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+        return -2.0 * self.log_likelihood + float(np.log(self.size)) * self.n_parameters
+
+    @property
+    def icl(self) -> float:
+        """The integrated completed likelihood."""
+        return self.bic + 2.0 * self.entropy
 
 
-def entropy_of_units(resp, groups):
-    """Return the entropy of responsibilities (n, K) in nats, summed over rows or groups."""
-    first = slice(None) if groups is None else np.unique(groups, return_index=True)[1]
-    return float(entr(resp[first]).sum())
+def criteria_of(model: Any, X: Any, y: Any, units: Any) -> Criteria:
+    """Return the criteria of a fitted mixture on rows of positive weight.
 
-
-def count_free_parameters(model, task):
-    """Return the number of free parameters of all parts; NaN, with a warning, if one is unknown.
+    Of an average of several starts they are those of the best: further ones add no parameters.
 
     Parameters
     ----------
     model : fitted mixture
-    task : Task
+    X : array-like, sparse matrix or data frame of shape (n, d)
+    y : array-like of shape (n,) or (n, m)
+    units : Rows or Groups
+        With the weights that rows, or groups, count with.
     """
-    check_is_fitted(model)
-    counts = {name: count_parameters(e) for name, e in model.named_experts_.items()}
+    mixture, X = model._prepared(X)
+    y = model._known_y(X, y, mixture)
+    resp, log_likelihood = mixture.best.posterior(X, y, model.top_k, units)
+    return Criteria(
+        log_likelihood=float(units.weights @ log_likelihood),
+        n_parameters=model.n_parameters_,
+        size=float(units.weights.sum()),
+        entropy=float(units.weights @ entr(resp).sum(axis=1)),
+    )
+
+
+def weighted_rows(model: Any, X: Any, y: Any, groups: Any, sample_weight: Any) -> tuple:
+    """Return X and y of the rows of positive weight, and their units.
+
+    All are checked, and weights are multiplied by those of classes, as in ``fit``.
+    """
+    task = model._task()
+    X = check_X(model, X, reset=False)
+    y = task.check_y(y, model)
+    check_consistent_length(X, y)
+    weights = task.row_weights(y, check_weights(sample_weight, X))
+    groups = None if groups is None else check_groups(groups, X)
+    rows, n = np.flatnonzero(weights > 0), len(y)
+    X, y, weights, groups = keep_rows(rows, n, X, y, weights, groups)
+    return X, y, make_units(groups, weights)
+
+
+def unknown_parts(model) -> list[str]:
+    """Return the names of the parts of a fitted mixture whose parameters cannot be counted."""
+    counts = {name: count_parameters(expert) for name, expert in model.named_experts_.items()}
     # A user's gate need not have a number of parameters.
     counts["gate"] = getattr(last_step(model.gate_), "n_parameters_", np.nan)
-    unknown = [name for name, count in counts.items() if np.isnan(count)]
-    if unknown:
-        warnings.warn(
-            f"the number of free parameters of {unknown} is not known, and the criterion NaN",
-            UserWarning,
-            stacklevel=4,
-        )
-    return float(sum(counts.values()) + task.fitted(model).count_parameters())
+    return [name for name, count in counts.items() if np.isnan(count)]
 
 
 def units_of(groups, X):

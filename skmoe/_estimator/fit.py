@@ -16,13 +16,14 @@ from .._data.splits import make_folds
 from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
 from .._fit.fitting import Fitting
-from .._fit.growth import grow
+from .._fit.growth import best_runs, by_bic, grow
 from .._fit.out_of_core import ChunkedFitting
-from .._fit.problem import Data, Specification
+from .._fit.problem import Data, Specification, count_free_parameters
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
 from ..em._loop import Result, Settings
 from ..gates import HierarchicalGate, SoftmaxGate, resolve_gate
+from .criteria import criteria_of
 from .options import (
     check_expert,
     check_nested,
@@ -181,7 +182,6 @@ def _check_growth(model, specification):
     """Refuse parameters that rule out a choice of the number of experts."""
     for name, value, refused in [
         ("specialize", model.specialize, not specification.specialize),
-        ("average", model.average, model.average > 1),
     ]:
         if refused:
             raise ValueError(
@@ -262,8 +262,8 @@ class RowsInMemory:
         warn_of_resampling(parts.named, self.data.weights, parts.specialize)
         fitting = Fitting(self.data, parts, settings, draft.n_jobs, rng)
         if _chooses_number(draft, parts):
-            training, result, log, path = grow(fitting, partial(_assembled, draft, task))
-            fitting, results = fitting.sized(training.n_experts), [result]
+            training, results, log, path = self._grown(draft, task, fitting)
+            fitting = fitting.sized(training.n_experts)
         else:
             init, path = draft.init if isinstance(draft.init, str) else "auto", []
             training, results, log = fitting.run(
@@ -274,6 +274,28 @@ class RowsInMemory:
             # Under learned penalties dispersions pay for the parameters: they are wide enough.
             results, widening = calibrated(fitting, training, results)
         return Outcome(training, results, log, path, widening)
+
+    def _grown(self, draft, task, fitting):
+        """Choose the number of experts, and fit the runs whose densities are averaged."""
+        criteria = partial(self._criteria, draft, task)
+        training, result, log, path = grow(fitting, partial(_assembled, draft, task), criteria)
+        if draft.average == 1 or training.n_experts == 1:
+            return training, [result], log, path
+        sized = fitting.sized(training.n_experts)
+        drawn = {"init": draft.init, "n_init": draft.n_init, "average": draft.average}
+        training, results, log = best_runs(sized, training, result, log, **drawn)
+        chosen = next(step for step in path if step["chosen"])
+        if "bic" in chosen:
+            # A drawn start may end higher than the grown mixture.
+            chosen.update(by_bic(criteria)(training, results[0])[1])
+        return training, results, log, path
+
+    def _criteria(self, draft, task, training, result):
+        """Return the criteria of a run on the training rows."""
+        data = self.data
+        return criteria_of(
+            _assembled(draft, task, training, result), data.X, data.target.raw, data.units
+        )
 
 
 @dataclass(frozen=True)
@@ -346,6 +368,9 @@ def _store_mixture(model, task, training, result, widening=1.0):
     model.gate_, model.experts_ = training.finish(result.state)
     model.named_experts_ = Bunch(**dict(zip(training.names, model.experts_, strict=True)))
     model.n_experts_ = len(model.experts_)
+    model.n_parameters_ = count_free_parameters(
+        model.gate_, model.experts_, training.law, parameters.dispersion
+    )
     model.weight_seen_ = training.total
     model.expert_usage_ = training.usage(result.state)
     model.gate_entropy_ = training.gate_entropy(result.state)

@@ -22,6 +22,7 @@ from .._fit.online import (
     stored_state,
     with_unseen,
 )
+from .._fit.problem import count_free_parameters
 from .fit import specify
 from .validation import check_weights, check_X, keep_rows
 
@@ -156,6 +157,9 @@ def _store_parts(model, state, trainer):
     parameters, statistics = state.parameters, state.statistics
     model.gate_, model.experts_ = trainer.finish(parameters)
     model.named_experts_ = Bunch(**dict(zip(model.named_experts_, model.experts_, strict=True)))
+    model.n_parameters_ = count_free_parameters(
+        model.gate_, model.experts_, trainer.law, parameters.dispersion
+    )
     model.expert_usage_ = statistics.mass / statistics.weight
     model.starved_experts_ = []
     model.gate_entropy_ = trainer.gate_entropy(parameters)

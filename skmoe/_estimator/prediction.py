@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._data.design import read_only
-from .._data.tables import n_rows
+from .._data.tables import read_only
 from .._fit.combination import COMBINATIONS, AveragedMixture
 from .._fit.mixture import Mixture
 from ..experts import batch_of
 from .base import BaseMixtureOfExperts
-from .criteria import count_free_parameters, entropy_of_units, log_likelihood, units_of
+from .criteria import criteria_of, units_of, unknown_parts, weighted_rows
 from .validation import check_X
+from .warnings import warn_of_small_weights, warn_of_unknown_parameters
 
 
 class FittedMixture(BaseMixtureOfExperts):
@@ -133,7 +133,13 @@ class FittedMixture(BaseMixtureOfExperts):
         y = self._known_y(X, model.predict(X) if y is None else y, mixture)
         return like(X, mixture.log_density(X, y, units_of(groups, X)))
 
-    def aic(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+    def aic(
+        self,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Akaike's information criterion: lower is better.
 
         Parameters
@@ -142,16 +148,25 @@ class FittedMixture(BaseMixtureOfExperts):
         y : array-like of shape (n,) or (n, n_outputs)
         groups : array-like of shape (n,), optional
             Rows with the same label share one expert.
+        sample_weight : array-like of shape (n,), optional
+            How many times each row counts. A row of weight two counts as two equal
+            rows. None for one each. Weights of classes multiply them, as in ``fit``.
 
         Returns
         -------
         float
-            ``-2 * log-likelihood + 2 * parameters``; NaN, with a warning, where
+            ``-2 * log-likelihood + 2 * n_parameters_``; NaN, with a warning, where
             the number of free parameters of a part is not known.
         """
-        return -2.0 * self._log_likelihood(X, y, groups) + 2.0 * self._count_parameters()
+        return self._criteria(X, y, groups, sample_weight).aic
 
-    def bic(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+    def bic(
+        self,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Schwarz's (1978) information criterion: lower is better.
 
         Parameters
@@ -160,19 +175,28 @@ class FittedMixture(BaseMixtureOfExperts):
         y : array-like of shape (n,) or (n, n_outputs)
         groups : array-like of shape (n,), optional
             Rows with the same label share one expert.
+        sample_weight : array-like of shape (n,), optional
+            How many times each row counts, as for `aic`. Only their scale decides
+            how much a parameter costs, so that weights that sum to one, say, have to
+            be multiplied by the number of rows. A warning says so where their mean is
+            below 0.1.
 
         Returns
         -------
         float
-            ``-2 * log-likelihood + log(n) * parameters``, n the number of rows or of
-            groups; NaN, with a warning, where the number of free parameters of a
-            part is not known.
+            ``-2 * log-likelihood + log(n) * n_parameters_``, n the sum of the weights
+            of rows or of groups; NaN, with a warning, where the number of free
+            parameters of a part is not known. ``path_`` holds the same values.
         """
-        size = n_rows(y) if groups is None else len(np.unique(groups))
-        penalty = float(np.log(size)) * self._count_parameters()
-        return -2.0 * self._log_likelihood(X, y, groups) + penalty
+        return self._criteria(X, y, groups, sample_weight).bic
 
-    def icl(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> float:
+    def icl(
+        self,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Integrated completed likelihood of Biernacki et al. (2000): lower is better.
 
         Parameters
@@ -181,6 +205,8 @@ class FittedMixture(BaseMixtureOfExperts):
         y : array-like of shape (n,) or (n, n_outputs)
         groups : array-like of shape (n,), optional
             Rows with the same label share one expert.
+        sample_weight : array-like of shape (n,), optional
+            How many times each row counts, as for `bic`.
 
         Returns
         -------
@@ -188,17 +214,17 @@ class FittedMixture(BaseMixtureOfExperts):
             `bic` plus twice the entropy of the responsibilities: it prefers experts
             that are well separated.
         """
-        entropy = entropy_of_units(self.responsibilities(X, y, groups), groups)
-        return self.bic(X, y, groups) + 2.0 * entropy
+        return self._criteria(X, y, groups, sample_weight).icl
 
-    def _log_likelihood(self, X, y, groups):
-        """Return that of the best start alone: further ones add no parameters."""
-        mixture, X = self._prepared(X)
-        y = self._known_y(X, y, mixture)
-        return log_likelihood(mixture.best, X, y, self.top_k, units_of(groups, X))
-
-    def _count_parameters(self):
-        return count_free_parameters(self, self._task())
+    def _criteria(self, X, y, groups, sample_weight):
+        """Return the criteria, with a warning of whatever makes them useless."""
+        check_is_fitted(self)
+        X, y, units = weighted_rows(self, X, y, groups, sample_weight)
+        warn_of_small_weights(units.weights)
+        found = criteria_of(self, X, y, units)
+        if np.isnan(found.n_parameters):
+            warn_of_unknown_parameters(unknown_parts(self))
+        return found
 
 
 def like(X, result):

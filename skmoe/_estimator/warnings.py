@@ -7,6 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._data.pipelines import takes_no_weights
 
+#: Weights of a smaller mean are taken for shares of the rows rather than numbers of them.
+SMALL_WEIGHT = 0.1
+
 
 def warn_of_resampling(named, weights, specialize):
     """Warn of experts that are fitted to drawn rows for want of sample weights."""
@@ -20,6 +23,25 @@ def warn_of_resampling(named, weights, specialize):
         )
 
 
+def warn_of_unknown_parameters(names):
+    """Warn of parts that keep a criterion from being computed."""
+    _warn(f"the number of free parameters of {names} is not known, and the criterion NaN")
+
+
+def warn_of_small_weights(weights):
+    """Warn of weights (n,), all positive, that are no numbers of rows.
+
+    BIC has the logarithm of their sum, and the log-likelihood is proportional to them.
+    """
+    n, total = len(weights), float(weights.sum())
+    if total < SMALL_WEIGHT * n:
+        _warn(
+            f"the mean of sample_weight is {total / n:.3g}, and its sum {total:.3g}: criteria take "
+            "weights as numbers of rows, so that BIC prefers too many or too few experts; "
+            "sample_weight * (len(sample_weight) / sample_weight.sum()) has the mean one"
+        )
+
+
 def warn_of_outcome(model, outcome):
     """Warn of what may be wrong with a fit.
 
@@ -29,6 +51,8 @@ def warn_of_outcome(model, outcome):
     outcome : Outcome
     """
     training, state = outcome.training, outcome.results[0].state
+    if outcome.path and "bic" in outcome.path[0]:
+        warn_of_small_weights(training.weights)
     _warn_of_ending(model)
     _warn_of_separation([training.names[k] for k in training.separated(state)])
     _warn_of_overfitting([training.names[k] for k in training.overfitted(state)])

@@ -52,11 +52,13 @@ def has_few_rows(fitting: Fitting, training: Trainer, state: State) -> bool:
     in_sample = parts.auto and parts.specialize and all(is_rigid(e) for _, e in parts.named)
     if not (parts.law.standardises and in_sample):
         return False
-    if any(np.any(fitted_penalty(expert)) for expert in training.finish(state)[1]):
+    gate, experts = training.finish(state)
+    if any(np.any(fitted_penalty(expert)) for expert in experts):
         return False
     distinct = places(_table(data), data.weights).max() + 1
     observed = distinct * data.target.width
-    return bool(observed < FEW * count_free_parameters(training, state))
+    dispersion = state.parameters.dispersion
+    return bool(observed < FEW * count_free_parameters(gate, experts, training.law, dispersion))
 
 
 def calibrated(

@@ -11,21 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import entr
 
 from .._data.numerics import Floats, Ints
 from .._data.splits import unit_folds
-from ..em._learning import learn, with_penalties_near
+from ..em._learning import continued, learn, learn_all, with_penalties_near
 from ..em._loop import Result
 from ..em._protocols import Trainer
-from ..em._search import Search
+from ..em._search import Search, distinct
 from ..experts import Workers
 from .doubling import double
 from .fitting import Fitting, Start
-from .problem import Data, count_free_parameters
+from .problem import Data
 
 #: Number of larger mixtures than the best that are tried before growth stops.
 PATIENCE = 2
@@ -70,27 +69,26 @@ class Grown:
     entry: dict[str, Any]
 
 
-def bic(training: Trainer, result: Result) -> tuple[float, dict[str, Any]]:
-    """Return Schwarz's criterion of a mixture, NaN where its parameters cannot be counted.
+class Criteria(Protocol):
+    """Criteria of a fitted mixture on the training rows; BIC is NaN where it is not known."""
 
-    Parameters
-    ----------
-    training : Trainer
-    result : Result
+    @property
+    def log_likelihood(self) -> float: ...
+    @property
+    def bic(self) -> float: ...
+    @property
+    def icl(self) -> float: ...
 
-    Returns
-    -------
-    value : float
-    known : dict
-        ``log_likelihood``, ``bic`` and ``icl``.
-    """
-    state = result.state
-    log_likelihood = training.total_log_likelihood(state)
-    parameters = count_free_parameters(training, state)
-    value = -2.0 * log_likelihood + np.log(training.weights.sum()) * parameters
-    resp = training.responsibilities(state, None)
-    icl = value + 2.0 * float(training.weights @ entr(resp).sum(axis=1))
-    return value, {"log_likelihood": log_likelihood, "bic": value, "icl": icl}
+
+def by_bic(criteria: Callable[[Trainer, Result], Criteria]) -> Judge:
+    """Return the judge of mixtures by Schwarz's criterion."""
+
+    def judge(training: Trainer, result: Result) -> tuple[float, dict[str, Any]]:
+        found = criteria(training, result)
+        known = {"log_likelihood": found.log_likelihood, "bic": found.bic, "icl": found.icl}
+        return found.bic, known
+
+    return judge
 
 
 class HeldOutRows:
@@ -116,15 +114,19 @@ class HeldOutRows:
 
 
 def grow(
-    fitting: Fitting, assemble: Callable[[Trainer, Result], Any]
+    fitting: Fitting,
+    assemble: Callable[[Trainer, Result], Any],
+    criteria: Callable[[Trainer, Result], Criteria],
 ) -> tuple[Trainer, Result, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Choose the number of experts, by BIC or, if parameters cannot be counted, by held-out rows.
+    """Choose the number of experts: by evidence or BIC, out of fold, or by held-out rows.
 
     Parameters
     ----------
     fitting : Fitting
     assemble : callable
         Maps a trainer and a result to a fitted estimator.
+    criteria : callable
+        Maps a trainer and a result to their criteria on the training rows.
 
     Returns
     -------
@@ -136,7 +138,7 @@ def grow(
         What is known of each mixture.
     """
     with fitting.workers() as workers:
-        growth = Growth(fitting.sized, bic, workers)
+        growth = Growth(fitting.sized, by_bic(criteria), workers)
         first = growth.first()
         if not np.isnan(first.value):
             best, path = growth.run(first)
@@ -153,8 +155,53 @@ def grow(
         resp = model.responsibilities(data.X, data.target.raw, units.labels_of_rows)
         training = fitting.sized(best.training.n_experts).training(workers)
         search = Search(training, training, fitting.settings)
-        result = search.best_of_full([("grown", units.mean(resp))], drawn=False)[0]
-        return training, result, search.log, path
+        results = search.best_of_full([("grown", units.mean(resp))], drawn=False)
+        results = learn_all(search, results) if search.learns else results
+        return search.training, results[0], search.log, path
+
+
+def best_runs(
+    fitting: Fitting, training: Trainer, grown: Result, log: list[dict[str, Any]], **drawn: Any
+) -> tuple[Trainer, list[Result], list[dict[str, Any]]]:
+    """Return the best runs at the chosen size: that of the grown mixture, and of drawn starts.
+
+    Parameters
+    ----------
+    fitting : Fitting
+        Of the chosen size.
+    training : Trainer
+        Of the grown mixture.
+    grown : Result
+    log : list of dict
+        What is known of the starts of the grown mixture.
+    **drawn : dict
+        ``init``, ``n_init`` and ``average`` of `Fitting.run`.
+
+    Returns
+    -------
+    training : Trainer
+    results : list of Result
+        Of at most ``average`` runs, the best first.
+    log : list of dict
+        What is known of all starts.
+    """
+    other, results, drawn_log = fitting.run(given=None, **drawn)
+    marked = [entry for entry in drawn_log if entry["averaged"]]
+    marked.sort(key=lambda entry: (not entry["chosen"], -entry["lower_bound"]))
+    search = Search(training, training, fitting.settings)
+    if search.learns:
+        # Objectives can be compared under the same penalties only.
+        results = [
+            continued(search, other, training, run, None, "learned penalties") for run in results
+        ]
+        for entry, run in zip(marked, results, strict=True):
+            entry["lower_bound"] = float(run.state.objective)
+    entries = [next(entry for entry in log if entry["chosen"]), *marked]
+    runs = dict(enumerate([grown, *results]))
+    kept = distinct(runs, lambda run: run.state.objective, drawn["average"])
+    for number, entry in enumerate(entries):
+        entry.update(chosen=number == kept[0], averaged=number in kept)
+    return training, [runs[number] for number in kept], log + drawn_log
 
 
 class Growth:
@@ -257,6 +304,7 @@ class Growth:
         log_evidence = np.nan
         if search.learns:
             learned = learn(search, result)
+            search.update_chosen(learned.result)
             training, result, log_evidence = learned.training, learned.result, learned.log_evidence
         value, known = self.judge(training, result)
         if training.bank.strengths is not None:

@@ -112,10 +112,6 @@ class FittedRegression:
         """Return log-densities (n,) of an expert with a distribution of its own, else None."""
         return own_log_density(expert, X, y[:, 0] if self.n_outputs == 1 else y)
 
-    def count_parameters(self):
-        """Return the number of free parameters of the law."""
-        return self.law.count_parameters(self.parameters)
-
 
 @dataclass(frozen=True)
 class FittedClassification:
@@ -149,10 +145,6 @@ class FittedClassification:
     def own_log_density(self, expert, X, codes):
         """Return None: an expert has no more than its probabilities."""
         return None
-
-    def count_parameters(self):
-        """Return zero: labels have no dispersion."""
-        return 0
 
 
 @dataclass(frozen=True)

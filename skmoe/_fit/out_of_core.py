@@ -188,6 +188,8 @@ class ChunkedFitting:
         fitting = Fitting(sample, self.parts, self.settings, None, self.rng)
         small, results, log = fitting.run(init=init, n_init=n_init, given=None, average=1)
         view = View.of(self.chunks.first, weights, standardisation.design(some.X))
+        if standardisation.rank is not None:
+            view.rank = standardisation.rank
         sums = ChunkSums(self.chunks, standardisation, moments)
         whole = target.standardised_by(standardisation.y_mean, standardisation.y_scale)
         training = self._trainer_of_all(small, view, whole, sums)

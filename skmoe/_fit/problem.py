@@ -14,8 +14,6 @@ from .._data.pipelines import last_step
 from .._data.target import Labels, Target
 from .._data.weighted_fit import rows_of
 from .._sklearn import take
-from ..em._loop import State
-from ..em._protocols import Trainer
 from ..experts import (
     CrossFitting,
     EvidenceLogistic,
@@ -28,19 +26,22 @@ from ..experts import (
 _WIDEST = 2.0
 
 
-def count_free_parameters(training: Trainer, state: State) -> float:
+def count_free_parameters(gate: Any, experts: list[Any], law: Any, dispersion: Any) -> float:
     """Return the number of free parameters of gate, experts and law; NaN where one is unknown.
 
     Parameters
     ----------
-    training : Trainer
-    state : State
+    gate : fitted gate
+    experts : list of fitted estimators
+        One that several components share is counted once.
+    law : Law
+    dispersion : ndarray of shape (K, q) or None
+        Its parameters.
     """
-    gate, experts = training.finish(state)
     # A user's gate need not have a number of parameters.
     count = getattr(last_step(gate), "n_parameters_", np.nan)
-    dispersion = training.law.count_parameters(state.parameters.dispersion)
-    return float(count + sum(map(count_parameters, experts)) + dispersion)
+    distinct = {id(expert): expert for expert in experts}.values()
+    return float(count + sum(map(count_parameters, distinct)) + law.count_parameters(dispersion))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def learn_all(search: Search, results: list[Result]) -> list[Result]:
     learned = learn(search, first)
     search.update_chosen(learned.result)
     further = [
-        _continued(search, training, learned.training, each, None, "learned penalties")
+        continued(search, training, learned.training, each, None, "learned penalties")
         for each in results[1:]
     ]
     return [learned.result, *further]
@@ -77,7 +77,7 @@ def learn(search: Search, ended: Result) -> Learned:
     value, proposed = evidence(training, ended.state)
     best = Learned(training, ended, value)
     for number in range(ROUNDS if cheap else COSTLY_ROUNDS):
-        ended = _continued(search, training, proposed, ended, ITERATIONS, f"penalties {number}")
+        ended = continued(search, training, proposed, ended, ITERATIONS, f"penalties {number}")
         old, training = training, search.training
         value, proposed = evidence(training, ended.state)
         gain = value - best.log_evidence
@@ -85,7 +85,7 @@ def learn(search: Search, ended: Result) -> Learned:
             best = Learned(training, ended, value)
         if (_are_settled(old, training) and gain < _GAIN) or search.settings.monitor.stopped:
             break
-    ended = _continued(search, training, best.training, best.result, None, "learned penalties")
+    ended = continued(search, training, best.training, best.result, None, "learned penalties")
     return Learned(search.training, ended, evidence(search.training, ended.state)[0])
 
 
@@ -128,7 +128,7 @@ def with_penalties_near(training: Trainer, other: Trainer) -> Trainer:
     return training.with_parts(gate, bank, law)
 
 
-def _continued(
+def continued(
     search: Search,
     old: Trainer,
     training: Trainer,
@@ -136,7 +136,10 @@ def _continued(
     iterations: int | None,
     label: str,
 ) -> Result:
-    """Return a run of one trainer, from the final state of a run of another."""
+    """Return a run of one trainer, from the final state of a run of another.
+
+    The search then has the trainer `training`.
+    """
     search.use(training)
     top_k = search.top_k
     state = training.restore(old.strip(ended.state), top_k)

@@ -212,12 +212,12 @@ class Search:
                 break
         if self.cheap is not self.training:
             ended: dict[int, Result] = {}
-            for number in _distinct(tried, _reached, self.average):
+            for number in distinct(tried, _reached, self.average):
                 ended[number] = self._continue(self._large(tried[number]), f"start {number}")
                 self._record_end(number, ended[number])
             return self._chosen(ended)
         finalists = max(self.finalists, len(tried) // 4, self.average)
-        for number in _distinct(tried, _prospect, finalists):
+        for number in distinct(tried, _prospect, finalists):
             self._follow(tried, number, LONGER)
         self._follow(tried, _leader(tried, _prospect), None)
         # The run that was expected to end highest may end below another.
@@ -227,7 +227,7 @@ class Search:
 
     def _chosen(self, ended: dict[int, Result]) -> list[Result]:
         """Return the results of the best runs, the best first, and mark them in the log."""
-        numbers = _distinct(ended, _reached, self.average)
+        numbers = distinct(ended, _reached, self.average)
         for number in numbers:
             self.log[number]["averaged"] = self.average > 1
         self.log[numbers[0]]["chosen"] = True
@@ -270,7 +270,7 @@ class Search:
                 run = self.run(self.training, self._fit_first(resp), self.top_k, label)
             self._record(kind, run)
             ended[number] = run
-            for worse in set(ended) - set(_distinct(ended, _reached, self.average)):
+            for worse in set(ended) - set(distinct(ended, _reached, self.average)):
                 del ended[worse]
             if self.settings.monitor.stopped:
                 break
@@ -372,7 +372,7 @@ def _leader(tried: dict[int, Result], value: Callable[[Result], float]) -> int:
     return best
 
 
-def _distinct(tried: dict[int, Result], value: Callable[[Result], float], number: int) -> list[int]:
+def distinct(tried: dict[int, Result], value: Callable[[Result], float], number: int) -> list[int]:
     """Return the numbers of the starts of the greatest values, the best first.
 
     Of starts with equal objectives only the best, or the first, is among them.

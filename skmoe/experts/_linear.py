@@ -29,7 +29,7 @@ from ..em._parts import BaseForm, ExactPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
 from ._batched import BatchedBank
-from ._linear_models import EvidenceRidge, is_linear
+from ._linear_models import EvidenceRidge, counted, is_linear
 
 _LOG_2PI = float(np.log(2 * np.pi))
 
@@ -387,4 +387,4 @@ class LinearBank(BatchedBank):
         expert.intercept_ = intercept[0] if single else intercept
         if isinstance(expert, Ridge):
             expert.n_iter_, expert.solver_ = None, "cholesky"
-        return expert
+        return counted(expert, self.view)

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, cast
 
 import numpy as np
+from scipy import sparse
 from sklearn.linear_model import (
     GammaRegressor,
     LinearRegression,
@@ -19,7 +20,10 @@ from sklearn.linear_model import (
 )
 from sklearn.pipeline import Pipeline
 
-from .._data.pipelines import last_step
+from .._data.design import MOST_RANKED, View
+from .._data.numerics import rank_of_products
+from .._data.pipelines import before_last, is_distribution, last_step
+from .._sklearn import as_numeric
 from ..em._protocols import Floats
 
 
@@ -48,18 +52,71 @@ def _with_scale(expert: Any, scale: Floats) -> Any:
 def count_parameters(estimator: Any) -> float:
     """Return the number of free parameters of a fitted expert, or NaN where it is not known.
 
-    The free parameters of a linear model are its coefficients and intercepts, whatever its
-    penalty; one class of a multinomial logistic regression is the reference of the others. Any
-    other expert may have the attribute ``n_parameters_``.
+    It is ``n_parameters_`` of the expert, or of the last step of a pipeline. A linear model
+    without this attribute was fitted elsewhere: its coefficients and intercepts are counted.
     """
-    estimator = last_step(estimator)
+    last = last_step(estimator)
+    if is_distribution(last):
+        return float("nan")
+    known = getattr(last, "n_parameters_", None)
+    if known is not None:
+        return known
+    functions = _free_functions(last)
+    return float("nan") if functions is None else functions * _n_coefficients(last)
+
+
+def counted(estimator: Any, view: View) -> Any:
+    """Return a fitted expert with ``n_parameters_``, where it is or ends in a linear model.
+
+    A linear model has as many free parameters as free linear functions, times the rank of the
+    columns that it has been fitted to: coefficients of further columns change no prediction. A
+    penalty changes nothing. An estimator that counts its parameters itself stays as it is, and so
+    does any other.
+
+    Parameters
+    ----------
+    estimator : fitted expert
+    view : View of n rows
+        To which it was fitted.
+    """
+    last = last_step(estimator)
+    functions = _free_functions(last)
+    if functions is None or getattr(last, "n_parameters_", None) is not None:
+        return estimator
+    if last is not estimator:
+        view = View(before_last(estimator, view.X), view.weights)
+    rank = view.rank if last.fit_intercept else _rank_without_ones(view)
+    last.n_parameters_ = functions * rank
+    return estimator
+
+
+def _free_functions(estimator: Any) -> int | None:
+    """Return the number of free linear functions of a fitted linear model; None for any other.
+
+    One class of a multinomial logistic regression is the reference of the others.
+    """
     if isinstance(estimator, (LinearRegression, Ridge, PoissonRegressor, GammaRegressor)):
-        outputs = 1 if estimator.coef_.ndim == 1 else len(estimator.coef_)
-        return estimator.coef_.size + (outputs if estimator.fit_intercept else 0)
+        return 1 if estimator.coef_.ndim == 1 else len(estimator.coef_)
     if isinstance(estimator, LogisticRegression):
-        n_classes, n_features = len(estimator.classes_), estimator.coef_.shape[1]
-        return (n_classes - 1) * (n_features + bool(estimator.fit_intercept))
-    return getattr(estimator, "n_parameters_", float("nan"))
+        return len(estimator.classes_) - 1
+    return None
+
+
+def _rank_without_ones(view: View) -> int:
+    """Return the rank of the columns of X alone, for functions without an intercept."""
+    X: Any = as_numeric(view.X)
+    largest = abs(X).max(axis=0)
+    largest = np.ravel(largest.toarray() if sparse.issparse(largest) else largest)
+    if min(X.shape) > MOST_RANKED:
+        return min(X.shape[0], int((largest > 0).sum()))
+    scaled = X @ sparse.diags_array(1.0 / np.where(largest > 0, largest, 1.0))
+    left = scaled if X.shape[0] >= X.shape[1] else scaled.T
+    products = left.T @ left
+    return rank_of_products(products.toarray() if sparse.issparse(products) else products)
+
+
+def _n_coefficients(estimator: Any) -> int:
+    return estimator.coef_.shape[-1] + bool(estimator.fit_intercept)
 
 
 def fitted_penalty(estimator: Any) -> float | Floats:

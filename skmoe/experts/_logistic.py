@@ -25,7 +25,7 @@ from ..em._parts import BaseForm, NewtonPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
 from ._batched import BatchedBank
-from ._linear_models import EvidenceLogistic, differs_only_in, l2_strength
+from ._linear_models import EvidenceLogistic, counted, differs_only_in, l2_strength
 
 
 class LogisticForm(BaseForm):
@@ -241,7 +241,7 @@ class LogisticBank(BatchedBank):
         expert.coef_ = coef[1:] - coef[:1] if binary else coef
         expert.intercept_ = intercept[1:] - intercept[:1] if binary else intercept
         expert.n_iter_ = np.array([self.template.max_iter], dtype=np.int32)
-        return expert
+        return counted(expert, self.view)
 
     def pack(self, state: _multinomial.Iterate) -> Floats:
         """Return the coefficients as one vector."""

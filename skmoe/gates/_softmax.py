@@ -80,7 +80,9 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     penalty_ : float
         The penalty, which is subtracted from the objective.
     n_parameters_ : int
-        Number of free parameters.
+        Number of free parameters: for every expert but one, the rank of the columns of
+        X and the intercept. Constant columns, and columns that are combinations of
+        others, add none.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -115,6 +117,9 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     n_iter_: int
     alpha_: float
     penalty_: float
+
+    #: Rank of the columns and the intercept; None in gates that an earlier version has stored.
+    _rank: int | None = None
 
     def __init__(
         self,
@@ -179,7 +184,8 @@ class SoftmaxGate(GateMixin, BaseEstimator):
     def n_parameters_(self) -> int:
         """Number of free parameters; the last expert is the reference of the others."""
         check_is_fitted(self)
-        return (len(self.coef_) - 1) * (self.coef_.shape[1] + 1)
+        rank = self.coef_.shape[1] + 1 if self._rank is None else self._rank
+        return (len(self.coef_) - 1) * rank
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Log-probabilities of the experts.
@@ -358,4 +364,5 @@ class SoftmaxTrainer(GateTrainer):
         """Set the fitted attributes of `gate` to those of a state."""
         gate.coef_, gate.intercept_ = self.problem.design.to_raw(state.coef[0])
         gate.alpha_, gate.penalty_ = self.alpha, self.penalty(state)
+        gate._rank = self.view.rank
         return gate

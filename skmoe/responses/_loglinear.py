@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from .._data.numerics import (
+    rank_of_products,
     solve_normal_equations,
     weighted_grams,
     weighted_location_scale,
@@ -126,6 +127,7 @@ class LogLinear:
         self.standardises: bool = law.standardises
         self.units: Floats = location_and_scale(X, weights)
         self.features = standardised(X, self.units)
+        self._weights = weights
 
     def check_target(self, y: Floats) -> None:
         """Raise an error if y lies outside the support of the law."""
@@ -218,10 +220,12 @@ class LogLinear:
         return np.hstack([self.law.rescaled(own, scale), factors])
 
     def count_parameters(self, parameters: Floats) -> int:
-        """Return the number of free parameters."""
-        own, factors = self._split(parameters)
-        free = factors[:1] if self.law.shared else factors
-        return self.law.count_parameters(own) + free.size
+        """Return the number of free parameters, coefficients by the rank of the features."""
+        own = self._split(parameters)[0]
+        design = np.column_stack([self.features, np.ones(len(self.features))])
+        products = weighted_grams(design, self._weights[:, None] / self._weights.max())[0]
+        free = rank_of_products(products) - 1
+        return self.law.count_parameters(own) + (1 if self.law.shared else len(own)) * free
 
     def fitted(self, parameters: Floats) -> Response:
         """Return the law of a fitted mixture: a clone with fitted attributes."""

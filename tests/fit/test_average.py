@@ -23,6 +23,7 @@ REGRESSORS = {
     "hard": {"top_k": 1, "n_init": 5},
     "sparse": {"top_k": 2, "n_init": 5},
     "trees": {"experts": DecisionTreeRegressor(max_depth=2), "max_iter": 6, "n_init": 3},
+    "number chosen": {"n_experts": "auto", "n_init": 5},
     "columns": {"n_init": 4, "gate_features": [0, 1], "expert_features": [1, 2]},
 }
 
@@ -271,9 +272,11 @@ def test_one_start_is_averaged_with_nothing(params):
     assert_array_equal(model.score_samples(X, Y), alone.score_samples(X, Y))
 
 
-@pytest.mark.parametrize("params", REGRESSORS.values(), ids=REGRESSORS)
-def test_the_best_start_does_not_depend_on_average(params):
-    alone, both = (regressor(average=a, **{"n_init": 4, **params}).fit(X, Y) for a in (1, 2))
+# Of a number that is chosen, the grown mixture competes with drawn starts only for an average.
+@pytest.mark.parametrize("name", sorted(REGRESSORS.keys() - {"number chosen"}))
+def test_the_best_start_does_not_depend_on_average(name):
+    params = {"n_init": 4, **REGRESSORS[name]}
+    alone, both = (regressor(average=a, **params).fit(X, Y) for a in (1, 2))
     assert [len(alone.averaged_), len(both.averaged_)] == [0, 1]
     assert alone.lower_bound_ == both.lower_bound_
     assert_array_equal(alone.lower_bounds_, both.lower_bounds_)

@@ -62,6 +62,42 @@ def test_growth_reaches_what_many_starts_reach():
     assert model.lower_bound_ > many.lower_bound_ - 1e-4
 
 
+@pytest.mark.parametrize(("n_init", "alpha"), [("auto", 0.1), (3, 0.1), (3, "auto")])
+def test_an_average_has_the_best_runs_at_the_chosen_size(n_init, alpha):
+    X, y = table(3, seed=1, n=300)
+    gate = SoftmaxGate(alpha)
+    alone, model = (auto(average=k, n_init=n_init, gate=gate).fit(X, y) for k in (1, 3))
+    # Under learned penalties all runs have those of the grown mixture.
+    assert len({part["gate"].alpha_ for part in model.averaged_} | {model.gate_.alpha_}) == 1
+    assert model.n_experts_ == alone.n_experts_
+    assert all(len(part["experts"]) == model.n_experts_ for part in model.averaged_)
+    # The grown mixture is one of the candidates.
+    bounds = [model.lower_bound_, *(part["lower_bound"] for part in model.averaged_)]
+    assert bounds[0] >= alone.lower_bound_ - 1e-12
+    assert bounds == sorted(bounds, reverse=True)
+    assert 2 <= len(bounds) <= 3
+    averaged = [start["lower_bound"] for start in model.starts_ if start["averaged"]]
+    np.testing.assert_allclose(sorted(averaged, reverse=True), bounds, rtol=1e-12)
+    assert [s["lower_bound"] for s in model.starts_ if s["chosen"]] == [max(averaged)]
+    reached = [start["lower_bound"] for start in model.starts_]
+    np.testing.assert_allclose(max(reached), bounds[0], rtol=1e-9)
+
+
+def test_an_average_of_one_expert_is_that_expert():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    model = auto(average=3).fit(X, X.sum(axis=1) + rng.normal(size=200))
+    assert (model.n_experts_, model.averaged_) == (1, [])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_average_where_held_out_rows_decide():
+    X, y = table(2, n=200)
+    model = auto(experts=Lasso(alpha=0.01), average=2, n_init=3, max_iter=10).fit(X, y)
+    assert "held_out" in model.path_[0]
+    assert {len(part["experts"]) for part in model.averaged_} <= {model.n_experts_}
+
+
 def test_what_was_cut_badly_is_mended():
     X, y = make_moe_regression(500, 4, n_experts=7, random_state=101)
     model = auto(gate="constant").fit(X, y)
@@ -144,7 +180,6 @@ def test_few_rows_end_the_growth():
     ("params", "message"),
     [
         ({"specialize": False}, "specialize=False"),
-        ({"average": 2}, "average=2"),
     ],
 )
 def test_what_rules_a_choice_out_is_named(params, message):

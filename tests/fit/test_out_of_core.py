@@ -26,7 +26,7 @@ from skmoe.experts._linear import LinearForm
 from skmoe.experts._logistic import LogisticForm
 from skmoe.gates import ConstantGate, GaussianGate, SoftmaxGate
 from skmoe.gates._gaussian._sums import GaussianForm, GaussianPart
-from skmoe.gates._softmax import SoftmaxForm
+from skmoe.gates._softmax_sums import SoftmaxForm
 from skmoe.responses import Categorical, Gamma, Gaussian, Poisson, StudentT
 
 

@@ -412,10 +412,37 @@ def test_many_rows_are_taken_in_blocks(kind, rng):
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("full", 2 + 12 + 30), ("tied", 2 + 12 + 10), ("diag", 2 + 12 + 12)]
+    ("kind", "count"), [("full", 2 * (1 + 4 + 10)), ("tied", 2 * (1 + 4)), ("diag", 2 * (1 + 8))]
 )
 def test_number_of_parameters(kind, count, table):
-    assert GaussianGate(kind).fit(*table[:2]).n_parameters_ == count
+    """It is the number of directions in which parameters change a probability."""
+    X, targets, _ = table
+    gate = GaussianGate(kind).fit(X, targets)
+    assert gate.n_parameters_ == count
+    start = np.concatenate([gate.weights_, gate.means_.ravel(), gate.covariances_.ravel()])
+
+    def log_odds(parameters):
+        weights, means = parameters[:3], parameters[3:15].reshape(3, 4)
+        spread = parameters[15:].reshape(gate.covariances_.shape)
+        matrices = [np.diag(each) for each in spread] if kind == "diag" else spread
+        matrices = [matrices] * 3 if kind == "tied" else matrices
+        laws = [
+            multivariate_normal(m, 0.5 * (S + S.T)) for m, S in zip(means, matrices, strict=True)
+        ]
+        joint = np.log(weights) + np.stack([law.logpdf(X) for law in laws], axis=1)
+        return (joint - joint[:, :1]).ravel()
+
+    steps = 1e-5 * np.eye(len(start))
+    jacobian = np.stack([(log_odds(start + s) - log_odds(start - s)) / 2e-5 for s in steps])
+    assert np.linalg.matrix_rank(jacobian, tol=1e-5 * np.linalg.norm(jacobian, 2)) == count
+
+
+def test_combinations_of_columns_add_no_parameters(table):
+    X, targets, _ = table
+    twice = np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.ones(len(X))])
+    for kind in KINDS:
+        plain = GaussianGate(kind).fit(X, targets)
+        assert GaussianGate(kind).fit(twice, targets).n_parameters_ == plain.n_parameters_
 
 
 @pytest.mark.parametrize(

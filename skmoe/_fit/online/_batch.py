@@ -88,6 +88,12 @@ class StandardisedView(View):
         """The standardised design, made when first needed."""
         return self.standardisation.design(_dense(self.X))
 
+    @cached_property
+    def rank(self) -> int:
+        """That of the earlier rows; an earlier version has stored none, and columns are counted."""
+        known = self.standardisation.rank
+        return int((~self.standardisation.constant).sum()) + 1 if known is None else known
+
 
 def standardisation(X: Any, y: NDArray | None, weights: Floats) -> Standardisation:
     """Return location and scale of rows; None in place of those of a side that is left out.
@@ -102,14 +108,16 @@ def standardisation(X: Any, y: NDArray | None, weights: Floats) -> Standardisati
     mean: Any = None
     scale: Any = None
     constant: Any = None
+    rank = None
     y_mean: Any = None
     y_scale: Any = None
     if X is not None:
         mean, scale, constant = weighted_location_scale(_dense(X), weights)
+        rank = View(X, weights).rank
     if y is not None:
         target = Target.of(y, weights)
         y_mean, y_scale = target.mean, target.scale
-    return Standardisation(mean, scale, constant, y_mean, y_scale)
+    return Standardisation(mean, scale, constant, y_mean, y_scale, rank)
 
 
 def target_of(y: NDArray, classes: NDArray | None, known: Standardisation) -> Target | Labels:

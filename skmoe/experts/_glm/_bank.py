@@ -16,7 +16,7 @@ from ..._data.numerics import column_dots, conjugate_gradient
 from ..._sklearn import take
 from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
 from .._batched import BatchedBank
-from .._linear_models import differs_only_in
+from .._linear_models import counted, differs_only_in
 from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, LogLinkLoss, damped, damping
 from ._sums import GlmPart
 
@@ -207,4 +207,4 @@ class GlmBank(BatchedBank):
         expert = type(self.template)(alpha=0).fit(take(self.view.X, [0]), np.ones(1))
         expert.set_params(**clone(self.template).get_params())
         expert.coef_, expert.intercept_, expert.n_iter_ = coef, float(intercept), n_iter
-        return expert
+        return counted(expert, self.view)

@@ -10,7 +10,7 @@ from ..._data.design import View
 from ..._data.pipelines import is_rigid
 from ..._errors import naming
 from ...em._protocols import Bools, ExpertBank, Floats, Ints, Target
-from .._linear_models import fitted_penalty, fitted_products
+from .._linear_models import counted, fitted_penalty, fitted_products
 from ._cross_fitting import CrossFitting, FitTask, FittedExpert, Strategy
 from ._workers import Workers
 
@@ -184,7 +184,7 @@ class WrappedBank(ExpertBank):
 
     def finish(self, state: list[FittedExpert]) -> list[Any]:
         """Return the estimators, each fitted to all its rows."""
-        return [expert.estimator for expert in self.settle(state)]
+        return [counted(expert.estimator, self.view) for expert in self.settle(state)]
 
 
 class PooledBank(WrappedBank):

@@ -127,8 +127,8 @@ class Covariance(ABC):
         """Return the covariance of columns multiplied by `scale` (d,)."""
 
     @abstractmethod
-    def count(self, n_experts: int, d: int) -> int:
-        """Return the number of free parameters."""
+    def count(self, d: int) -> int:
+        """Return the number of products of columns in the log-odds of two experts."""
 
     def public(self, covariance: Floats) -> Floats:
         """Return the covariances in the shape of ``covariances_``."""
@@ -205,8 +205,8 @@ class Full(_Matrices):
                 out[block, k] = _column_squares(whitener @ (values - mean[:, None]))
         return out
 
-    def count(self, n_experts: int, d: int) -> int:
-        return n_experts * d * (d + 1) // 2
+    def count(self, d: int) -> int:
+        return d * (d + 1) // 2
 
 
 class Tied(_Matrices):
@@ -243,8 +243,9 @@ class Tied(_Matrices):
                 out[block, k] = _column_squares(white - centre[:, None])
         return out
 
-    def count(self, n_experts: int, d: int) -> int:
-        return d * (d + 1) // 2
+    def count(self, d: int) -> int:
+        # They are those of the shared matrix, and cancel.
+        return 0
 
     def public(self, covariance: Floats) -> Floats:
         return covariance[0]
@@ -350,8 +351,8 @@ class Diag(Covariance):
             _add_distances(out, rows, means, whiteners, far)
         return out
 
-    def count(self, n_experts: int, d: int) -> int:
-        return n_experts * d
+    def count(self, d: int) -> int:
+        return d
 
     def rescaled(self, covariance: Floats, scale: Floats) -> Floats:
         return covariance * scale * scale

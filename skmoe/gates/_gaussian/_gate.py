@@ -71,7 +71,10 @@ class GaussianGate(GateMixin, BaseEstimator):
     penalty_ : float
         The penalty P, which is subtracted from the objective.
     n_parameters_ : int
-        Number of free parameters.
+        Number of free parameters of the probabilities. Their log-odds are quadratic
+        functions of x with as many coefficients as a mean and a covariance have, linear
+        ones with "tied", one function for every expert but one. Columns that are
+        constant, or combinations of others, add none.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -112,6 +115,9 @@ class GaussianGate(GateMixin, BaseEstimator):
     _scale: Floats
     _means: Floats
     _whiteners: Floats
+
+    #: Rank of the columns and a constant; None in gates that an earlier version has stored.
+    _rank: int | None = None
 
     def __init__(self, covariance: str = "full", *, prior: float = 1.0) -> None:
         self.covariance = covariance
@@ -156,10 +162,15 @@ class GaussianGate(GateMixin, BaseEstimator):
 
     @property
     def n_parameters_(self) -> int:
-        """Number of free parameters; columns that do not vary have none."""
+        """Number of free parameters of the probabilities.
+
+        The densities of the experts have more. Those of one expert, the density of all rows,
+        cancel in the probabilities.
+        """
         check_is_fitted(self)
         n_experts, d = self._means.shape
-        return n_experts - 1 + n_experts * d + COVARIANCES[self._kind]().count(n_experts, d)
+        d = d if self._rank is None else self._rank - 1
+        return (n_experts - 1) * (1 + d + COVARIANCES[self._kind]().count(d))
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Log-probabilities of the experts.

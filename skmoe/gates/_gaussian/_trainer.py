@@ -163,7 +163,7 @@ class GaussianTrainer(GateTrainer):
     def write(self, gate: Any, state: Densities) -> Any:
         """Set the fitted attributes of `gate` to those of a state."""
         gate.weights_ = state.weights
-        gate.penalty_ = self.penalty(state)
+        gate.penalty_, gate._rank = self.penalty(state), self.view.rank
         gate.means_ = np.tile(self.center, (len(state.weights), 1))
         gate.means_[:, self.columns] += state.means * self.scale[self.columns]
         gate.covariances_ = self._covariances(state)
