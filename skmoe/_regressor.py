@@ -155,9 +155,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         columns and the intercept: constant columns, and columns that are combinations
         of others, add none.
     posterior_root_ : ndarray of shape (n_experts_, p, p) or None
-        Where penalties were learned: roots of the posterior covariances of each expert's
-        coefficients and intercept on standardised columns, divided by its squared dispersion. The
-        predictive distribution includes this uncertainty.
+        Where penalties were learned: roots of the covariances of each expert's coefficients and
+        intercept on standardised columns, divided by its squared dispersion.
     posterior_units_ : ndarray of shape (2, p - 1) or None
         What is subtracted from these columns, and what they are divided by.
     expert_usage_ : ndarray of shape (n_experts_,)
@@ -198,9 +197,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, FittedMixture):
         With ``n_experts="auto"`` the result of every size: ``n_experts``,
         ``log_likelihood``, ``bic`` and ``icl``, as `bic` and `icl` return them before dispersions
         are multiplied by `widening_`, with ``log_evidence`` in nats where penalties are
-        learned; or ``held_out``, the mean log-score of held-out rows; or ``out_of_fold``,
-        the mean log-likelihood out of fold, less the charge for gate and law; ``seconds``, and
-        whether it was ``chosen``. Empty where the number was not chosen.
+        learned; or ``held_out``, the mean log-score of held-out rows; or ``out_of_fold``, that
+        out of fold, less the charge for gate and law; ``seconds``, and whether it was ``chosen``.
     gate_columns_, expert_columns_ : list of int or None
         Positions of the columns that the gate, and the experts, are fitted to; None for all.
     n_features_in_ : int

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
@@ -18,20 +17,13 @@ from .._fit.calibration import calibrated
 from .._fit.fitting import Fitting
 from .._fit.growth import best_runs, by_bic, grow
 from .._fit.out_of_core import ChunkedFitting
-from .._fit.problem import Data, Specification, count_free_parameters
+from .._fit.problem import Data, count_free_parameters
 from .._fit.progress import monitoring
 from .._sklearn import raise_for_params, routing_enabled
 from ..em._loop import Result, Settings
-from ..gates import HierarchicalGate, SoftmaxGate, resolve_gate
+from ..gates import HierarchicalGate
 from .criteria import criteria_of
-from .options import (
-    check_expert,
-    check_nested,
-    is_frozen,
-    resolve_experts,
-    seed_parts,
-    share_fits,
-)
+from .options import specify
 from .out_of_core import chunks_of
 from .validation import (
     check_init,
@@ -120,55 +112,6 @@ def _resolve(draft, task, rng, monitor):
         _check_growth(draft, specification)
     settings = Settings(draft.tol, draft.max_iter, draft.top_k, monitor, draft.accelerate)
     return specification, settings
-
-
-def specify(model, task, rng, learns=True):
-    """Return the specification that the parameters of a mixture mean.
-
-    Parameters
-    ----------
-    model : mixture
-    task : Task
-    rng : numpy.random.RandomState
-        Seeds the parts.
-    learns : bool
-        Whether penalties may be learned.
-    """
-    gate = resolve_gate(model.gate)
-    learned = learns and _learns_penalties(model, gate)
-    clones = not isinstance(model.experts, list)
-    count = _known_number(model, gate)
-    reserved = model.get_params(deep=False)
-    named = resolve_experts(model.experts, count, task.default_expert(learned), reserved)
-    for name, expert in named:
-        check_expert(name, expert, task)
-    check_nested(named, task.law)
-    specialize = model.specialize and not all(is_frozen(expert) for _, expert in named)
-    named, components = share_fits(named, clones, specialize, task.law.n_scales)
-    named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
-    gate = seed_parts(gate, rng)
-    auto = isinstance(model.cv, str)
-    return Specification(gate, named, components, clones, specialize, auto, task.law, {})
-
-
-def _learns_penalties(model, gate):
-    """Tell whether a mixture learns the penalties of its own experts, as those of its gate."""
-    last = last_step(gate)
-    plain = model.specialize and (model.cv is None or isinstance(model.cv, str))
-    return plain and isinstance(last, SoftmaxGate) and last.learns()
-
-
-def _known_number(model, gate):
-    """Return the number of clones: of "auto" that of a tree's leaves or of a given start, else one.
-
-    From one expert on the number is chosen, where nothing else sets it.
-    """
-    if model.n_experts != "auto":
-        return model.n_experts
-    last = last_step(gate)
-    if isinstance(last, HierarchicalGate):
-        return last.n_leaves()
-    return 1 if isinstance(model.init, str) else np.asarray(model.init).shape[-1]
 
 
 def _chooses_number(model, specification):

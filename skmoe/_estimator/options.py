@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import GammaRegressor, LinearRegression, PoissonRegressor
 
-from .._data.pipelines import innermost, is_distribution
+from .._data.pipelines import innermost, is_distribution, last_step
+from .._fit.problem import Specification
 from ..experts import EvidenceRidge
-from ..gates import is_estimator
+from ..gates import HierarchicalGate, SoftmaxGate, is_estimator, resolve_gate
 from ..responses import Gamma, Gaussian, Laplace, Poisson, Response, StudentT
 
 
@@ -227,3 +229,52 @@ def seed_parts(estimator, rng):
     if unset:
         estimator.set_params(**{key: int(rng.randint(2**31 - 1)) for key in unset})
     return estimator
+
+
+def specify(model, task, rng, learns=True):
+    """Return the specification that the parameters of a mixture mean.
+
+    Parameters
+    ----------
+    model : mixture
+    task : Task
+    rng : numpy.random.RandomState
+        Seeds the parts.
+    learns : bool
+        Whether penalties may be learned.
+    """
+    gate = resolve_gate(model.gate)
+    learned = learns and _learns_penalties(model, gate)
+    clones = not isinstance(model.experts, list)
+    count = _known_number(model, gate)
+    reserved = model.get_params(deep=False)
+    named = resolve_experts(model.experts, count, task.default_expert(learned), reserved)
+    for name, expert in named:
+        check_expert(name, expert, task)
+    check_nested(named, task.law)
+    specialize = model.specialize and not all(is_frozen(expert) for _, expert in named)
+    named, components = share_fits(named, clones, specialize, task.law.n_scales)
+    named = [(name, seed_parts(clone(expert), rng)) for name, expert in named]
+    gate = seed_parts(gate, rng)
+    auto = isinstance(model.cv, str)
+    return Specification(gate, named, components, clones, specialize, auto, task.law, {})
+
+
+def _learns_penalties(model, gate):
+    """Tell whether a mixture learns the penalties of its own experts, as those of its gate."""
+    last = last_step(gate)
+    plain = model.specialize and (model.cv is None or isinstance(model.cv, str))
+    return plain and isinstance(last, SoftmaxGate) and last.learns()
+
+
+def _known_number(model, gate):
+    """Return the number of clones: of "auto" that of a tree's leaves or of a given start, else one.
+
+    From one expert on the number is chosen, where nothing else sets it.
+    """
+    if model.n_experts != "auto":
+        return model.n_experts
+    last = last_step(gate)
+    if isinstance(last, HierarchicalGate):
+        return last.n_leaves()
+    return 1 if isinstance(model.init, str) else np.asarray(model.init).shape[-1]

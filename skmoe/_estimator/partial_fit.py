@@ -23,7 +23,7 @@ from .._fit.online import (
     with_unseen,
 )
 from .._fit.problem import count_free_parameters
-from .fit import specify
+from .options import specify
 from .validation import check_weights, check_X, keep_rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])

@@ -21,7 +21,7 @@ from skmoe._data.dask import DaskChunks
 from skmoe._data.moments import survey
 from skmoe._fit.out_of_core import ChunkSums
 from skmoe.experts._linear import LinearForm
-from skmoe.gates._softmax import SoftmaxForm
+from skmoe.gates._softmax_sums import SoftmaxForm
 from skmoe.responses import Gaussian
 from tests.benchmarks._timing import fastest, run_and_print, verdict
 from tests.golden.problems import simulated
