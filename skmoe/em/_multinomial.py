@@ -44,6 +44,9 @@ _KEPT_SIZE = 2**22
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
 
+#: A gain of less than this, relative to the value, is taken from its prediction: rounding hides it.
+_UNSEEN = 1e-13
+
 #: Relative residual and number of products at which conjugate gradients end within EM, where the
 #: next iteration has another optimum.
 EM_PRECISION = (0.25, 5)
@@ -252,20 +255,23 @@ def newton_step(
     for halving in range(_MAX_HALVINGS):
         short = ~(gain >= _SUFFICIENT * step * slope) & (step > 0)
         # A step is not shortened for a gain that is smaller than the rounding of the value.
-        short &= slope > 1e-15 * np.abs(value)
+        short &= slope > _UNSEEN * np.abs(value)
         if not short.any():
             break
         step[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
         coef, log_proba, gain = moved()
     if age > _OLDEST_BLOCKS or (age == 0 and _outdated(gain, slope, step, value)):
         curvature = None
+    gain = np.where(slope > _UNSEEN * np.abs(value), gain, 0.5 * slope)
     return Iterate(coef, log_proba, curvature, age), gain
 
 
 def solve(
-    problem: Problem, iterate: Iterate, *, max_iter: int, tol: float
+    problem: Problem, iterate: Iterate, *, max_iter: int, tol: float, keep_curvature: bool = False
 ) -> tuple[Iterate, int, bool]:
     """Repeat Newton steps until no value gains more than `tol` per unit of weight.
+
+    With `keep_curvature` a Hessian serves several steps, which costs less where columns are many.
 
     Returns
     -------
@@ -274,8 +280,8 @@ def solve(
     converged : bool
     """
     for n_iter in range(1, max_iter + 1):
-        fresh = Iterate(iterate.coef, iterate.log_proba)
-        iterate, gain = newton_step(problem, fresh, FULL_PRECISION)
+        begun = iterate if keep_curvature else Iterate(iterate.coef, iterate.log_proba)
+        iterate, gain = newton_step(problem, begun, FULL_PRECISION)
         if (gain <= tol * problem.mass).all():
             return iterate, n_iter, True
     return iterate, max_iter, False

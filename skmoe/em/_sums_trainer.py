@@ -102,8 +102,11 @@ def sums_parts(gate: GateTrainer, bank: ExpertBank, law: Law, n_experts: int) ->
 
 
 def can_sum(gate: GateTrainer, bank: ExpertBank, law: Law, units: Units, n_experts: int) -> bool:
-    """Tell whether a mixture of rows in memory is trained by sums over rows."""
-    if type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
+    """Tell whether a mixture of rows in memory is trained by sums over rows.
+
+    A single expert is not: its bank solves for its optimum in one M-step.
+    """
+    if n_experts == 1 or type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
         return False
     design = bank.view.design
     small = all(part.size <= _multinomial.EXPLICIT_SIZE for part in parts)

@@ -312,6 +312,8 @@ class SoftmaxTrainer(GateTrainer):
         self.problem.bind(masses, self.weights if weights is None else weights)
         first = state is None
         iterate: Any = _multinomial.start(self.problem) if first else state
+        if masses.shape[1] == 1:
+            return iterate  # a single expert has probability one
         for _ in range(_FIRST_STEPS if first else self.gate.n_steps):
             iterate, _ = _multinomial.newton_step(self.problem, iterate)
         return iterate
