@@ -56,10 +56,10 @@ def classifier(experts=None, **params):
         Ridge(alpha=3.0),
         RandomForestRegressor(10, random_state=0),
         make_pipeline(StandardScaler(), Ridge()),
-        LogisticRegression(),
-        LogisticRegression(C=0.1),
+        LogisticRegression(tol=1e-12),
+        LogisticRegression(C=0.1, tol=1e-12),
         RandomForestClassifier(10, random_state=0),
-        make_pipeline(StandardScaler(), LogisticRegression()),
+        make_pipeline(StandardScaler(), LogisticRegression(tol=1e-12)),
     ],
     ids=repr,
 )
@@ -82,7 +82,7 @@ def test_the_default_expert_alone_is_the_plain_estimator(table):
     X, numbers, labels = table
     plain = LinearRegression().fit(X, numbers)
     assert_allclose(regressor(n_experts=1).fit(X, numbers).predict(X), plain.predict(X), rtol=1e-9)
-    plain = LogisticRegression().fit(X, labels)
+    plain = LogisticRegression(tol=1e-12).fit(X, labels)
     model = classifier(n_experts=1).fit(X, labels)
     assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-9)
 

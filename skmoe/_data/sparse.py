@@ -19,6 +19,9 @@ _SMALLEST, _LARGEST = 1e-100, 1e100
 #: this.
 _LEAST_SPREAD = 1e-7
 
+#: A smaller share of the mean square of a column is not told from rounding as its variance.
+_LEAST_SHARE = 1e-12
+
 
 def row_blocks(X: Any) -> Iterator[slice]:
     """Yield slices that cut the rows of a CSR matrix into blocks of about `_BLOCK_ENTRIES`."""
@@ -102,3 +105,44 @@ def column_scales(X: Any, weights: Floats) -> tuple[Floats, Floats, Bools]:
     deviation = np.sqrt(np.maximum(second - first**2, 0.0))
     constant = deviation <= _LEAST_SPREAD * np.abs(first)
     return first, np.where(constant, 1.0, deviation), constant
+
+
+class CentredColumns:
+    """Columns of a sparse design, centred and scaled for each expert and its penalty.
+
+    The matrices of the normal equations then have a unit diagonal, and their intercepts are
+    solved for apart, so that conjugate gradients need few products.
+
+    Parameters
+    ----------
+    design : SparseDesign
+    weights : ndarray of shape (n, K)
+    ridge : ndarray of shape (p,)
+    n_outputs : int
+    """
+
+    def __init__(self, design: Any, weights: Floats, ridge: Floats, n_outputs: int) -> None:
+        mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)[:, None]
+        mean = design.cross(weights) / mass
+        squares = design.cross_squares(lambda rows: weights[rows], weights.shape[1])
+        mean[:, -1] = 0.0
+        spread = np.sqrt(np.maximum(squares - mass * mean**2, _LEAST_SHARE * squares) + ridge)
+        spread[spread == 0.0] = 1.0
+        self._mean: Floats = np.repeat(mean, n_outputs, axis=0)
+        self._spread: Floats = np.repeat(spread, n_outputs, axis=0)
+
+    def coef(self, vector: Floats) -> Floats:
+        """Return coefficients (K m, p) of the design from those of these columns."""
+        coef = vector / self._spread
+        coef[:, -1] -= (coef * self._mean).sum(axis=1)
+        return coef
+
+    def vector(self, coef: Floats) -> Floats:
+        """Return the coefficients of these columns from those of the design."""
+        vector = coef.copy()
+        vector[:, -1] += (coef * self._mean).sum(axis=1)
+        return vector * self._spread
+
+    def adjoint(self, products: Floats) -> Floats:
+        """Return products (K m, p) of these columns from those of the design."""
+        return (products - self._mean * products[:, -1:]) / self._spread

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from .._data.design import View
 from .._data.numerics import column_dots, conjugate_gradient, invert_regular, solve_normal_equations
+from .._data.sparse import CentredColumns
 from ..em._parts import BaseForm, ExactPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
@@ -185,9 +186,6 @@ _FREE = ("alpha", "copy_X", "n_jobs", "tol", "max_iter", "solver", "random_state
 _CG_RTOL = 1e-10
 _CG_ITERATIONS = 1000
 
-#: A smaller share of the mean square of a column is not told from rounding as its variance.
-_LEAST_SHARE = 1e-12
-
 
 def is_linear(estimator: Any) -> bool:
     """Tell whether an estimator is one whose fit this bank reproduces."""
@@ -195,47 +193,6 @@ def is_linear(estimator: Any) -> bool:
         return False
     alpha = getattr(estimator, "alpha", 0.0)
     return isinstance(alpha, Real) and 0 <= cast("float", alpha) < np.inf
-
-
-class _CentredColumns:
-    """Columns of a sparse design, centred and scaled for each expert and its penalty.
-
-    The matrices of the normal equations then have a unit diagonal, and their intercepts are
-    solved for apart, so that conjugate gradients need few products.
-
-    Parameters
-    ----------
-    design : SparseDesign
-    weights : ndarray of shape (n, K)
-    ridge : ndarray of shape (p,)
-    n_outputs : int
-    """
-
-    def __init__(self, design: Any, weights: Floats, ridge: Floats, n_outputs: int) -> None:
-        mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)[:, None]
-        mean = design.cross(weights) / mass
-        squares = design.cross_squares(lambda rows: weights[rows], weights.shape[1])
-        mean[:, -1] = 0.0
-        spread = np.sqrt(np.maximum(squares - mass * mean**2, _LEAST_SHARE * squares) + ridge)
-        spread[spread == 0.0] = 1.0
-        self._mean: Floats = np.repeat(mean, n_outputs, axis=0)
-        self._spread: Floats = np.repeat(spread, n_outputs, axis=0)
-
-    def coef(self, vector: Floats) -> Floats:
-        """Return coefficients (K m, p) of the design from those of these columns."""
-        coef = vector / self._spread
-        coef[:, -1] -= (coef * self._mean).sum(axis=1)
-        return coef
-
-    def vector(self, coef: Floats) -> Floats:
-        """Return the coefficients of these columns from those of the design."""
-        vector = coef.copy()
-        vector[:, -1] += (coef * self._mean).sum(axis=1)
-        return vector * self._spread
-
-    def adjoint(self, products: Floats) -> Floats:
-        """Return products (K m, p) of these columns from those of the design."""
-        return (products - self._mean * products[:, -1:]) / self._spread
 
 
 class LinearBank(BatchedBank):
@@ -349,7 +306,7 @@ class LinearBank(BatchedBank):
 
     def _solve_iteratively(self, weights: Floats, state: LinearState | None) -> Floats:
         product, right = self._products(weights)
-        columns = _CentredColumns(self.view.design, weights, self.ridge, self.shape[1])
+        columns = CentredColumns(self.view.design, weights, self.ridge, self.shape[1])
         solution = conjugate_gradient(
             lambda vector: columns.adjoint(product(columns.coef(vector))),
             columns.adjoint(right),
