@@ -28,6 +28,7 @@ from .sparse import (
     in_range,
     row_blocks,
     squared,
+    transposed,
     weighted,
 )
 
@@ -325,7 +326,7 @@ class SparseDesign(Design):
         """Return a block of rows and its transpose, which share their entries with X."""
         if rows.start not in self._made:
             block = block_of(self.X, rows)
-            self._made[rows.start] = block, block.T
+            self._made[rows.start] = block, transposed(block)
         return self._made[rows.start]
 
     def _prepared(self, coef: Floats) -> tuple[Floats, Floats]:
@@ -356,13 +357,13 @@ class SparseDesign(Design):
         self,
         values: Callable[[slice], Floats],
         m: int,
-        transposed: Callable[[slice], Any],
+        of_rows: Callable[[slice], Any],
         factor: Floats,
     ) -> Floats:
         total, last = np.zeros((self.shape[1] - 1, m)), np.zeros(m)
         for rows in self.blocks():
             block = values(rows)
-            total += transposed(rows) @ block
+            total += of_rows(rows) @ block
             last += block.sum(axis=0)
         out = np.empty((m, self.shape[1]))
         np.multiply(total.T, factor, out=out[:, :-1])

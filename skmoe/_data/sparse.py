@@ -37,8 +37,20 @@ def block_of(X: Any, rows: slice) -> Any:
     """Return rows of a CSR matrix. They share their entries with X and must not be written to."""
     first, last = X.indptr[rows.start], X.indptr[rows.stop]
     starts = X.indptr[rows.start : rows.stop + 1] - first
-    parts = X.data[first:last], X.indices[first:last], starts
-    return sparse.csr_matrix(parts, (rows.stop - rows.start, X.shape[1]), copy=False)
+    block = sparse.csr_matrix((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    return _sharing(block, X.data[first:last], X.indices[first:last], starts)
+
+
+def transposed(block: Any) -> Any:
+    """Return the transpose of a block of rows, which shares its entries."""
+    out = sparse.csc_matrix(block.shape[::-1], dtype=block.dtype)
+    return _sharing(out, block.data, block.indices, block.indptr)
+
+
+def _sharing(empty: Any, data: NDArray, indices: NDArray, indptr: NDArray) -> Any:
+    """Return a sparse matrix with these arrays, which its constructor would copy."""
+    empty.data, empty.indices, empty.indptr = data, indices, indptr
+    return empty
 
 
 def _canonical(X: Any) -> Iterator[tuple[slice, Any]]:

@@ -40,13 +40,16 @@ def labels(eta, rng, n_classes):
     return np.digitize(eta + rng.logistic(size=N), np.linspace(-0.7, 0.7, n_classes - 1))
 
 
+#: Without priors, which are those of each expert: two experts have two.
+STUDENT = StudentT(df=4, prior=0)
+
 #: Laws: an estimator, the law of y, draws of y given a linear predictor.
 PLAIN = {
     "linear": (LinearRegression(), "gaussian", lambda eta, rng: eta + rng.normal(size=N)),
     "ridge": (Ridge(2.0), "gaussian", lambda eta, rng: eta + rng.normal(size=N)),
     "student": (
         LinearRegression(),
-        StudentT(df=4, prior=0),
+        STUDENT,
         lambda eta, rng: eta + rng.standard_t(3, size=N),
     ),
     "laplace": (LinearRegression(), "laplace", lambda eta, rng: eta + rng.laplace(size=N)),
@@ -124,7 +127,7 @@ def test_the_scale_of_columns_does_not_matter(name, scale, stored, rng):
 @pytest.mark.parametrize("name", REFERENCE)
 def test_the_origin_of_columns_does_not_matter(name, shift, rng):
     X, y = table(name, rng)
-    shifted = X + [0.0, shift, -shift]
+    shifted = X + np.array([0.0, shift, -shift])
     reference = clone(REFERENCE[name]).fit(X, y)
     model = mixture(name).fit(shifted, y)
     assert_allclose(answers(model, shifted), answers(reference, X), rtol=1e-7, atol=1e-7)
