@@ -36,6 +36,7 @@ from .sparse import (
     row_blocks,
     row_products,
     squared,
+    transposed,
     weighted,
 )
 from .tables import read_only
@@ -94,19 +95,6 @@ class View:
 
 def _is_small(X: Any) -> bool:
     return X.shape[1] <= _GRAM_COLUMNS and X.shape[0] * X.shape[1] <= _DENSE_ENTRIES
-
-
-def linear_functions(X: Any, coef: Floats, intercept: Floats) -> Floats:
-    """Return ``X @ coef.T + intercept`` (n, K), in Fortran order and double precision.
-
-    No copy of X is made, dense or CSR, in single or double precision.
-    """
-    out = np.empty((len(coef), X.shape[0])).T
-    transposed = np.ascontiguousarray(coef.T)
-    for rows in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
-        out[rows] = X[rows] @ transposed
-    out += intercept
-    return out
 
 
 class Design(ABC):
@@ -323,6 +311,8 @@ class SparseDesign(Design):
         self.mean, self.location = np.zeros(X.shape[1]), mean * divisor
         #: What an entry is multiplied by; zero in a constant column.
         self.factor = np.where(constant, 0.0, 1.0 / scale)
+        # Making a block takes as long as a product with few coefficients.
+        self._made: dict[int, tuple[Any, Any]] = {}
 
     @property
     def varying(self) -> Bools:
@@ -332,6 +322,13 @@ class SparseDesign(Design):
     def blocks(self) -> Iterator[slice]:
         """Yield slices that cut the rows into blocks."""
         return row_blocks(self.X)
+
+    def _block(self, rows: slice) -> tuple[Any, Any]:
+        """Return a block of rows and its transpose, which share their entries with X."""
+        if rows.start not in self._made:
+            block = block_of(self.X, rows)
+            self._made[rows.start] = block, transposed(block)
+        return self._made[rows.start]
 
     def _prepared(self, coef: Floats) -> tuple[Floats, Floats]:
         """Return coefficients (d, m) of the entries of X, and intercepts (m,)."""
@@ -345,13 +342,13 @@ class SparseDesign(Design):
 
     def _image(self, rows: slice, prepared: tuple[Floats, Floats]) -> Floats:
         scaled, intercept = prepared
-        out = block_of(self.X, rows) @ scaled
+        out = self._block(rows)[0] @ scaled
         out += intercept
         return out
 
     def cross_blocks(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return ``values.T @ design`` (m, p), where `values` maps a block of rows to (b, m)."""
-        return self._cross(values, m, lambda block: block, self.factor)
+        return self._cross(values, m, lambda rows: self._block(rows)[1], self.factor)
 
     def products_of_rows(self) -> Floats:
         """Return ``design @ design.T`` (n, n)."""
@@ -359,19 +356,19 @@ class SparseDesign(Design):
 
     def cross_squares(self, values: Callable[[slice], Floats], m: int) -> Floats:
         """Return the same product with the squares of the entries of the design, (m, p)."""
-        return self._cross(values, m, squared, self.factor**2)
+        return self._cross(values, m, lambda rows: squared(self._block(rows)[0]).T, self.factor**2)
 
     def _cross(
         self,
         values: Callable[[slice], Floats],
         m: int,
-        of_block: Callable[[Any], Any],
+        of_rows: Callable[[slice], Any],
         factor: Floats,
     ) -> Floats:
         total, last = np.zeros((self.shape[1] - 1, m)), np.zeros(m)
         for rows in self.blocks():
             block = values(rows)
-            total += of_block(block_of(self.X, rows)).T @ block
+            total += of_rows(rows) @ block
             last += block.sum(axis=0)
         out = np.empty((m, self.shape[1]))
         np.multiply(total.T, factor, out=out[:, :-1])
@@ -383,7 +380,7 @@ class SparseDesign(Design):
         p = self.shape[1]
         out = np.zeros((weights.shape[1], p, p))
         for rows in self.blocks():
-            block = block_of(self.X, rows)
+            block = self._block(rows)[0]
             for gram, weight in zip(out, weights[rows].T, strict=True):
                 gram[:-1, :-1] += (block.T @ weighted(block, weight)).toarray()
         out[:, :-1, :-1] *= self.factor[:, None] * self.factor

@@ -19,6 +19,9 @@ _SMALLEST, _LARGEST = 1e-100, 1e100
 #: this.
 _LEAST_SPREAD = 1e-7
 
+#: A smaller share of the mean square of a column is not told from rounding as its variance.
+_LEAST_SHARE = 1e-12
+
 
 def row_blocks(X: Any) -> Iterator[slice]:
     """Yield slices that cut the rows of a CSR matrix into blocks of about `_BLOCK_ENTRIES`."""
@@ -34,8 +37,20 @@ def block_of(X: Any, rows: slice) -> Any:
     """Return rows of a CSR matrix. They share their entries with X and must not be written to."""
     first, last = X.indptr[rows.start], X.indptr[rows.stop]
     starts = X.indptr[rows.start : rows.stop + 1] - first
-    parts = X.data[first:last], X.indices[first:last], starts
-    return sparse.csr_matrix(parts, (rows.stop - rows.start, X.shape[1]), copy=False)
+    block = sparse.csr_matrix((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    return _sharing(block, X.data[first:last], X.indices[first:last], starts)
+
+
+def transposed(block: Any) -> Any:
+    """Return the transpose of a block of rows, which shares its entries."""
+    out = sparse.csc_matrix(block.shape[::-1], dtype=block.dtype)
+    return _sharing(out, block.data, block.indices, block.indptr)
+
+
+def _sharing(empty: Any, data: NDArray, indices: NDArray, indptr: NDArray) -> Any:
+    """Return a sparse matrix with these arrays, which its constructor would copy."""
+    empty.data, empty.indices, empty.indptr = data, indices, indptr
+    return empty
 
 
 def _canonical(X: Any) -> Iterator[tuple[slice, Any]]:
@@ -108,3 +123,57 @@ def column_scales(X: Any, weights: Floats) -> tuple[Floats, Floats, Bools]:
     deviation = np.sqrt(np.maximum(second - first**2, 0.0))
     constant = deviation <= _LEAST_SPREAD * np.abs(first)
     return first, np.where(constant, 1.0, deviation), constant
+
+
+def linear_functions(X: Any, coef: Floats, intercept: Floats) -> Floats:
+    """Return ``X @ coef.T + intercept`` (n, K), in Fortran order and double precision.
+
+    No copy of X is made, dense or CSR, in single or double precision.
+    """
+    out = np.empty((len(coef), X.shape[0])).T
+    transposed = np.ascontiguousarray(coef.T)
+    for rows in row_blocks(X) if sparse.issparse(X) else blocks(len(X)):
+        out[rows] = X[rows] @ transposed
+    out += intercept
+    return out
+
+
+class CentredColumns:
+    """Columns of a sparse design, centred and scaled for each expert and its penalty.
+
+    The matrices of the normal equations then have a unit diagonal, and their intercepts are
+    solved for apart, so that conjugate gradients need few products.
+
+    Parameters
+    ----------
+    design : SparseDesign
+    weights : ndarray of shape (n, K)
+    ridge : ndarray of shape (1, p) or (K, p)
+    n_outputs : int
+    """
+
+    def __init__(self, design: Any, weights: Floats, ridge: Floats, n_outputs: int) -> None:
+        mass = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)[:, None]
+        mean = design.cross(weights) / mass
+        squares = design.cross_squares(lambda rows: weights[rows], weights.shape[1])
+        mean[:, -1] = 0.0
+        spread = np.sqrt(np.maximum(squares - mass * mean**2, _LEAST_SHARE * squares) + ridge)
+        spread[spread == 0.0] = 1.0
+        self._mean: Floats = np.repeat(mean, n_outputs, axis=0)
+        self._spread: Floats = np.repeat(spread, n_outputs, axis=0)
+
+    def coef(self, vector: Floats) -> Floats:
+        """Return coefficients (K m, p) of the design from those of these columns."""
+        coef = vector / self._spread
+        coef[:, -1] -= (coef * self._mean).sum(axis=1)
+        return coef
+
+    def vector(self, coef: Floats) -> Floats:
+        """Return the coefficients of these columns from those of the design."""
+        vector = coef.copy()
+        vector[:, -1] += (coef * self._mean).sum(axis=1)
+        return vector * self._spread
+
+    def adjoint(self, products: Floats) -> Floats:
+        """Return products (K m, p) of these columns from those of the design."""
+        return (products - self._mean * products[:, -1:]) / self._spread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,9 @@ _EXPERTS = {
 #: Largest number of coefficients that are solved for at once. Their Hessian takes 128 MB.
 _LARGEST_SYSTEM = 4096
 
+#: Largest `tol` of a single expert, for which EM is Newton's method.
+_SINGLE_TOL = 1e-13
+
 #: Largest number of rows on which starts are tried.
 SOME_ROWS = 2**16
 
@@ -55,10 +59,10 @@ def needs_all_rows(parts: Specification) -> str | None:
             "the response must be Gaussian or Gamma with constant dispersion, or Poisson; "
             f"got {law!r}"
         )
-    alike = parts.clones and parts.specialize and len(parts.named) > 1
+    alike = parts.clones and parts.specialize
     plain = last_step(template) is template
     if not (alike and plain and batch_of(template, law.loss)):
-        return f"experts must be two or more clones of {_EXPERTS[law.loss]}; got {template!r}"
+        return f"experts must be clones of {_EXPERTS[law.loss]}; got {template!r}"
     if not (isinstance(gate, GateMixin) and gate.has_sums()):
         return f"the gate must be GaussianGate, or SoftmaxGate without balance; got {gate!r}"
     return None
@@ -197,7 +201,7 @@ class ChunkedFitting:
         dispersion, scale = state.parameters.dispersion, small.target.scale
         if dispersion is not None and scale is not None:
             dispersion = small.law.rescaled(dispersion, scale)
-        search = Search(training, training, self.settings)
+        search = Search(training, training, self._settings_of_all(training))
         start = training.reading(*small.finish(state), dispersion)
         result = search.resume_run(training.expect(start, search.top_k), "all rows")
         for entry in log:
@@ -207,6 +211,11 @@ class ChunkedFitting:
             _, widening = calibrated(fitting, small, results)
             result = with_scaled_dispersion(training, result, widening, search.top_k)
         return training, result, log + search.log, widening
+
+    def _settings_of_all(self, training: SumsTrainer) -> Settings:
+        """Return the settings of the run on all rows; a single expert reaches its optimum."""
+        tol = self.settings.tol
+        return replace(self.settings, tol=min(tol, _SINGLE_TOL) if training.n_experts == 1 else tol)
 
     def _trainer_of_all(
         self, small: Any, view: View, target: Target | Labels, sums: ChunkSums

@@ -16,8 +16,6 @@ from .._data.weighted_fit import rows_of
 from .._sklearn import take
 from ..experts import (
     CrossFitting,
-    EvidenceLogistic,
-    EvidenceRidge,
     batch_of,
     count_parameters,
 )
@@ -134,13 +132,9 @@ class Specification:
         return [name for name, _ in self.components]
 
     def batched(self, cross_fitting: CrossFitting) -> bool:
-        """Tell whether the experts are solved in one batch.
-
-        A single expert is not: it is fitted by its own ``fit``, unless its penalty is learned.
-        """
+        """Tell whether the experts are solved in one batch, be it a batch of one."""
         template = self.named[0][1]
-        learned = isinstance(template, EvidenceRidge | EvidenceLogistic)
-        alike = self.specialize and self.clones and (len(self.named) > 1 or learned)
+        alike = self.specialize and (self.clones or len(self.named) == 1)
         if not alike or batch_of(template, self.law.loss) is None:
             return False
         # In a batch the transformers of a pipeline are fitted once, to all rows.

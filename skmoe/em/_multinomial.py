@@ -25,7 +25,14 @@ from .._data.numerics import (
     log_softmax,
     pair_products,
 )
-from ._parts import EXPLICIT_SIZE, assemble_hessian, hessian_diagonal
+from ._curvature import (
+    BlockProbabilities,
+    blockwise,
+    hessian_product,
+    kept_probabilities,
+    simple_inverse,
+)
+from ._parts import EXPLICIT_SIZE, assemble_hessian
 
 #: The Hessian is formed again once the gain differs from its prediction by this share.
 REFRESH_RATIO = 0.1
@@ -33,12 +40,11 @@ REFRESH_RATIO = 0.1
 #: Number of steps for which blocks of the Hessian are used as a preconditioner.
 _OLDEST_BLOCKS = 8
 
-#: Up to this many probabilities (32 MB) are kept from one Hessian product to the next, or as
-#: many as a sparse X has entries.
-_KEPT_SIZE = 2**22
-
 _MAX_HALVINGS = 30
 _SUFFICIENT = 1e-4
+
+#: A gain of less than this, relative to the value, is taken from its prediction: rounding hides it.
+_UNSEEN = 1e-13
 
 #: Relative residual and number of products at which conjugate gradients end within EM, where the
 #: next iteration has another optimum.
@@ -46,9 +52,6 @@ EM_PRECISION = (0.25, 5)
 
 #: The same for a problem that is solved to its optimum.
 FULL_PRECISION = (0.01, 500)
-
-#: Maps a block of b rows to probabilities (b, G, C) and weights (b, G).
-BlockProbabilities = Callable[[slice], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -248,20 +251,23 @@ def newton_step(
     for halving in range(_MAX_HALVINGS):
         short = ~(gain >= _SUFFICIENT * step * slope) & (step > 0)
         # A step is not shortened for a gain that is smaller than the rounding of the value.
-        short &= slope > 1e-15 * np.abs(value)
+        short &= slope > _UNSEEN * np.abs(value)
         if not short.any():
             break
         step[short] *= 0.5 if halving < _MAX_HALVINGS - 1 else 0.0
         coef, log_proba, gain = moved()
     if age > _OLDEST_BLOCKS or (age == 0 and _outdated(gain, slope, step, value)):
         curvature = None
+    gain = np.where(slope > _UNSEEN * np.abs(value), gain, 0.5 * slope)
     return Iterate(coef, log_proba, curvature, age), gain
 
 
 def solve(
-    problem: Problem, iterate: Iterate, *, max_iter: int, tol: float
+    problem: Problem, iterate: Iterate, *, max_iter: int, tol: float, keep_curvature: bool = False
 ) -> tuple[Iterate, int, bool]:
     """Repeat Newton steps until no value gains more than `tol` per unit of weight.
+
+    With `keep_curvature` a Hessian serves several steps, which costs less where columns are many.
 
     Returns
     -------
@@ -270,8 +276,8 @@ def solve(
     converged : bool
     """
     for n_iter in range(1, max_iter + 1):
-        fresh = Iterate(iterate.coef, iterate.log_proba)
-        iterate, gain = newton_step(problem, fresh, FULL_PRECISION)
+        begun = iterate if keep_curvature else Iterate(iterate.coef, iterate.log_proba)
+        iterate, gain = newton_step(problem, begun, FULL_PRECISION)
         if (gain <= tol * problem.mass).all():
             return iterate, n_iter, True
     return iterate, max_iter, False
@@ -295,55 +301,19 @@ def _direction(
             curvature = np.linalg.inv(negative_hessian(problem, iterate))
         direction = (curvature @ flat[:, :, None])[:, :, 0]
         return direction.reshape(problem.shape).copy(), curvature, 0
-    probabilities = _kept_probabilities(problem, iterate)
+    probabilities = kept_probabilities(problem, problem.probabilities(iterate))
     age = 1 if curvature is None else iterate.age + 1
     if curvature is None:
-        curvature = _simple_inverse(problem, probabilities)
+        curvature = simple_inverse(problem, probabilities)
     direction = conjugate_gradient(
-        lambda vector: _hessian_product(problem, probabilities, vector),
+        lambda vector: hessian_product(problem, probabilities, vector),
         flat,
         rtol=precision[0],
         max_iter=precision[1],
-        precondition=lambda vector: _blockwise(curvature, vector),
+        precondition=lambda vector: blockwise(curvature, vector),
     ).reshape(problem.shape)
     # A vector added to all classes changes no probability; without it the penalty is smallest.
     return direction - direction.mean(axis=1, keepdims=True), curvature, age
-
-
-def _blockwise(inverses: Floats, vector: Floats) -> Floats:
-    """Return products of (G, C, p, p) or diagonal (G, C, p) matrices and (G, C p) vectors."""
-    parts = vector.reshape(inverses.shape[:3])
-    if inverses.ndim == 3:
-        return (inverses * parts).reshape(vector.shape)
-    return np.matmul(inverses, parts[..., None]).reshape(vector.shape)
-
-
-def _simple_inverse(problem: Problem, block_probabilities: BlockProbabilities) -> Floats:
-    """Return inverses (G, C, p, p) of the diagonal blocks of the negative Hessians, one per class.
-
-    Of sparse columns, which are nearly uncorrelated, the inverse of the diagonal (G, C, p).
-    """
-    design: Any = problem.design
-    m = problem.shape[0] * problem.shape[1]
-    diagonal = hessian_diagonal(problem.mass, problem.ridge)[:, None]
-
-    def variances(rows: slice) -> Floats:
-        probabilities, weights = block_probabilities(rows)
-        product = probabilities * (1.0 - probabilities) * weights[:, :, None]
-        return product.reshape(len(product), -1)
-
-    if design.matrix is None:
-        inverse = design.cross_squares(variances, m).reshape(problem.shape)
-        inverse += diagonal
-        return np.divide(1.0, inverse, out=inverse)
-    weights = np.empty((m, design.shape[0])).T
-    for rows in design.blocks():
-        weights[rows] = variances(rows)
-    p = problem.shape[2]
-    grams = design.grams(weights).reshape(*problem.shape, p)
-    columns = np.arange(p)
-    grams[:, :, columns, columns] += diagonal
-    return np.linalg.inv(grams)
 
 
 def negative_hessian(problem: Problem, iterate: Iterate) -> Floats:
@@ -362,35 +332,3 @@ def negative_hessian(problem: Problem, iterate: Iterate) -> Floats:
     pairs = pairs.reshape(-1, n).T
     grams = problem.design.grams(pairs).reshape(n_problems, n_pairs, p, p)
     return assemble_hessian(grams, problem.mass, problem.ridge)
-
-
-def _kept_probabilities(problem: Problem, iterate: Iterate) -> BlockProbabilities:
-    """Return the probabilities of blocks, in memory if they are few enough."""
-    of_block, design = problem.probabilities(iterate), problem.design
-    n_problems, n_classes, _ = problem.shape
-    if design.shape[0] * n_problems * n_classes > max(_KEPT_SIZE, design.n_entries):
-        return of_block
-    kept = {rows.start: of_block(rows) for rows in design.blocks()}
-    return lambda rows: kept[rows.start]
-
-
-def _hessian_product(
-    problem: Problem, block_probabilities: BlockProbabilities, vector: Floats
-) -> Floats:
-    """Return negative Hessians times (G, C p) vectors, without forming the Hessians."""
-    coef = vector.reshape(-1, problem.shape[2])
-    images = problem.design.functions(coef)
-
-    def curved(rows: slice) -> Floats:
-        probabilities, weights = block_probabilities(rows)
-        image = images(rows).reshape(probabilities.shape)
-        image = image - (probabilities * image).sum(axis=2, keepdims=True)
-        image *= probabilities
-        image *= weights[:, :, None]
-        return image.reshape(len(image), -1)
-
-    total = problem.design.cross_blocks(curved, len(coef)).reshape(problem.shape)
-    total = total + hessian_diagonal(problem.mass, problem.ridge)[:, None] * coef.reshape(
-        problem.shape
-    )
-    return total.reshape(problem.shape[0], -1)

@@ -290,8 +290,9 @@ def sums_parts(gate: GateTrainer, bank: ExpertBank, law: Law, n_experts: int) ->
 
 
 def can_sum(gate: GateTrainer, bank: ExpertBank, law: Law, units: Units, n_experts: int) -> bool:
-    """Tell whether a mixture of rows in memory is trained by sums over rows."""
-    if type(units) is not Rows or (parts := sums_parts(gate, bank, law, n_experts)) is None:
+    """Tell whether a mixture of several experts of rows in memory is trained by sums over rows."""
+    several = n_experts > 1 and type(units) is Rows
+    if not several or (parts := sums_parts(gate, bank, law, n_experts)) is None:
         return False
     design = bank.view.design
     small = all(part.size <= EXPLICIT_SIZE for part in parts)

@@ -6,6 +6,10 @@ from typing import Any, Self
 from .._data.design import View
 from ..em._protocols import ExpertBank, Law, Target
 
+#: A single expert is at its optimum once a Newton step gains less than this per unit of weight, so
+#: that its linear predictor moves by about 1e-9; or after so many steps, where there is no optimum.
+LEAST_GAIN, MOST_STEPS = 1e-18, 50
+
 
 class BatchedBank(ExpertBank):
     """K clones of one estimator on one design, all solved at once."""

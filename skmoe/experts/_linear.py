@@ -18,6 +18,7 @@ from .._data.numerics import (
     solve_normal_equations,
     with_ridge,
 )
+from .._data.sparse import CentredColumns
 from ..em._evidence import (
     FIRST_STRENGTH,
     MOST_COEFFICIENTS,
@@ -325,14 +326,16 @@ class LinearBank(BatchedBank):
 
     def _solve_iteratively(self, weights: Floats, state: LinearState | None) -> Floats:
         product, right = self._products(weights)
+        ridge = self.ridge.reshape(-1, self.shape[2])
+        columns = CentredColumns(self.view.design, weights, ridge, self.shape[1])
         solution = conjugate_gradient(
-            product,
-            right,
-            start=None if state is None else state.coef.reshape(right.shape),
+            lambda vector: columns.adjoint(product(columns.coef(vector))),
+            columns.adjoint(right),
+            start=None if state is None else columns.vector(state.coef.reshape(right.shape)),
             rtol=_CG_RTOL,
             max_iter=_CG_ITERATIONS,
         )
-        return solution.reshape(self.shape)
+        return columns.coef(solution).reshape(self.shape)
 
     def predictions(self, state: LinearState) -> Floats:
         """Return predictions (n, K, m) for the training rows, standardised."""

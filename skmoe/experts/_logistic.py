@@ -24,7 +24,7 @@ from ..em._evidence import (
 from ..em._parts import BaseForm, NewtonPart
 from ..em._protocols import Bools, ExpertSums, Floats, Law, Target
 from ..em._sums import Statistics, Sums
-from ._batched import BatchedBank
+from ._batched import LEAST_GAIN, MOST_STEPS, BatchedBank
 from ._linear_models import EvidenceLogistic, counted, differs_only_in, l2_strength
 
 
@@ -200,6 +200,8 @@ class LogisticBank(BatchedBank):
         Iterate
         """
         self.problem.bind(weights)
+        if len(alive) == 1:
+            return self._optimum() if state is None else state
         steps = 1
         if state is None:
             state, steps = _multinomial.start(self.problem), _FIRST_STEPS
@@ -210,6 +212,12 @@ class LogisticBank(BatchedBank):
             return state
         coef = np.where(alive[:, None, None], state.coef, old.coef)
         return _multinomial.Iterate(coef, np.where(alive, state.log_proba, old.log_proba))
+
+    def _optimum(self) -> _multinomial.Iterate:
+        """Return the optimum of a single expert, whose weights no iteration of EM changes."""
+        begun = _multinomial.start(self.problem)
+        limits: Any = {"max_iter": MOST_STEPS, "tol": LEAST_GAIN}
+        return _multinomial.solve(self.problem, begun, **limits, keep_curvature=True)[0]
 
     def predictions(self, state: _multinomial.Iterate) -> Floats:
         """Return log-probabilities (n, K) of the row's own class."""

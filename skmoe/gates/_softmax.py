@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._data.design import View, linear_functions
+from .._data.design import View
 from .._data.numerics import log_softmax
+from .._data.sparse import linear_functions
 from .._sklearn import FLOATS, BaseEstimator, Interval, StrOptions
 from ..em import _multinomial
 from ..em._evidence import (
@@ -321,6 +322,8 @@ class SoftmaxTrainer(GateTrainer):
         self.problem.bind(masses, self.weights if weights is None else weights)
         first = state is None
         iterate: Any = _multinomial.start(self.problem) if first else state
+        if masses.shape[1] == 1:
+            return iterate  # a single expert has probability one
         for _ in range(_FIRST_STEPS if first else self.gate.n_steps):
             iterate, _ = _multinomial.newton_step(self.problem, iterate)
         return iterate

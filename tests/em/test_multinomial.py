@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from skmoe._data.design import View
-from skmoe.em import _multinomial
+from skmoe.em import _curvature, _multinomial
 from tests.oracles.likelihood import gradient
 
 
@@ -59,8 +59,8 @@ def test_gradient_and_hessian_are_those_of_the_value(make, n_classes, rng):
     expected = -(up - down) / (2 * step)
     flat = vector.reshape(problem.shape[0], -1)
     explicit = (_multinomial.negative_hessian(problem, iterate) @ flat[:, :, None])[:, :, 0]
-    implicit = _multinomial._hessian_product(
-        problem, _multinomial._kept_probabilities(problem, iterate), flat
+    implicit = _curvature.hessian_product(
+        problem, _curvature.kept_probabilities(problem, problem.probabilities(iterate)), flat
     )
     np.testing.assert_allclose(explicit.reshape(problem.shape), expected, atol=1e-4)
     np.testing.assert_allclose(implicit.reshape(problem.shape), expected, atol=1e-4)
@@ -88,9 +88,9 @@ def test_probabilities_kept_and_made_anew_are_the_same(rng, monkeypatch):
     vector = rng.standard_normal((2, 15))
     products = []
     for size in (2**22, 0):
-        monkeypatch.setattr(_multinomial, "_KEPT_SIZE", size)
-        kept = _multinomial._kept_probabilities(problem, iterate)
-        products.append(_multinomial._hessian_product(problem, kept, vector))
+        monkeypatch.setattr(_curvature, "_KEPT_SIZE", size)
+        kept = _curvature.kept_probabilities(problem, problem.probabilities(iterate))
+        products.append(_curvature.hessian_product(problem, kept, vector))
     np.testing.assert_array_equal(*products)
 
 

@@ -404,8 +404,7 @@ def test_a_small_or_unsuited_file_is_read_into_memory(few_rows_first, tmp_path):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"experts": DecisionTreeRegressor()}, "experts must be two or more clones"),
-        ({"n_experts": 1}, "experts must be two or more clones"),
+        ({"experts": DecisionTreeRegressor()}, "experts must be clones of"),
         ({"gate": ConstantGate()}, "gate must be GaussianGate, or SoftmaxGate without balance"),
         ({"gate": SoftmaxGate(balance=1.0)}, "or SoftmaxGate without balance; got SoftmaxGate"),
         ({"response": StudentT()}, "response must be Gaussian or Gamma .*, or Poisson"),

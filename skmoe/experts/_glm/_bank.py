@@ -15,7 +15,7 @@ from ..._data.design import View
 from ..._data.numerics import column_dots, conjugate_gradient
 from ..._sklearn import take
 from ...em._protocols import Bools, ExpertSums, Floats, Law, Target
-from .._batched import BatchedBank
+from .._batched import LEAST_GAIN, MOST_STEPS, BatchedBank
 from .._linear_models import counted, differs_only_in
 from ._losses import DAMPING, LARGEST_ETA, LOSSES, GlmState, LogLinkLoss, damped, damping
 from ._sums import GlmPart
@@ -97,15 +97,26 @@ class GlmBank(BatchedBank):
         -------
         GlmState
         """
+        if self.shape[0] == 1:
+            return self._optimum(weights) if state is None else state
         old, steps = state, 1
         if state is None:
             state, steps = self._start(weights), _FIRST_STEPS
         for _ in range(steps):
-            state = self._step(weights, state)
+            state, _ = self._step(weights, state)
         if old is None or alive.all():
             return state
         coef = np.where(alive[:, None], state.coef, old.coef)
         return GlmState(coef, np.where(alive, state.eta, old.eta), state.n_iter)
+
+    def _optimum(self, weights: Floats) -> GlmState:
+        """Return the optimum of a single expert, whose weights no iteration of EM changes."""
+        state, least = self._start(weights), LEAST_GAIN * weights.sum()
+        for _ in range(MOST_STEPS):
+            state, slope = self._step(weights, state)
+            if slope[0] <= least:
+                break
+        return state
 
     def _start(self, weights: Floats) -> GlmState:
         """Return the first state: each expert predicts the weighted mean of its rows."""
@@ -121,8 +132,11 @@ class GlmBank(BatchedBank):
         share = LARGEST_ETA / np.maximum(np.abs(eta).max(axis=0), LARGEST_ETA)
         return GlmState(coef * share[:, None], eta * share, n_iter)
 
-    def _step(self, weights: Floats, state: GlmState) -> GlmState:
-        """Return the state after one backtracked Newton step of every expert."""
+    def _step(self, weights: Floats, state: GlmState) -> tuple[GlmState, Floats]:
+        """Return the state after one backtracked Newton step of every expert.
+
+        The second result is the gain (K,) per length of the step, where it began.
+        """
         gradient = self.view.design.cross(weights * self.loss.slope(self.y, state.eta))
         direction = self._direction(weights, state, gradient)
         slope = (gradient * direction).sum(axis=1)
@@ -131,7 +145,8 @@ class GlmBank(BatchedBank):
         length = self._length(weights, state.eta, self.view.design.linear(direction), slope)
         coef = state.coef + length[:, None] * direction
         eta = np.where(length > 0, self.view.design.linear(coef), state.eta)
-        return GlmState(np.where(length[:, None] > 0, coef, state.coef), eta, state.n_iter + 1)
+        coef = np.where(length[:, None] > 0, coef, state.coef)
+        return GlmState(coef, eta, state.n_iter + 1), slope
 
     def _length(self, weights: Floats, eta: Floats, change: Floats, slope: Floats) -> Floats:
         """Return step lengths (K,): the first of 1, 1/2, 1/4, ... that gains enough, or zero."""
