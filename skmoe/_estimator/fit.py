@@ -10,7 +10,7 @@ from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from .._data.groups import check_groups, make_units
-from .._data.pipelines import last_step
+from .._data.pipelines import is_rigid, last_step
 from .._data.splits import make_folds
 from .._data.tables import is_in_memory, select
 from .._fit.calibration import calibrated
@@ -192,7 +192,7 @@ class RowsInMemory:
         columns = resolve_columns(X, draft.expert_features, "expert_features")
         draft.gate_columns_, draft.expert_columns_ = seen, columns
         units = make_units(groups, weights)
-        if fold is None and cv is not None:
+        if fold is None and cv is not None and _needs_folds(specification):
             number: Any = cv
             fold = make_folds(number, select(X, columns), weights, units, specification.specialize)
         data = Data(X, task.target(y, weights), weights, units, fold, seen, columns)
@@ -271,6 +271,12 @@ class RowsInChunks:
             draft.n_features_in_, draft.init, draft.n_init
         )
         return Outcome(training, [result], log, [], widening)
+
+
+def _needs_folds(specification):
+    """Tell whether an expert may be evaluated out of fold."""
+    parts = specification
+    return not (parts.auto and parts.specialize and all(is_rigid(e) for _, e in parts.named))
 
 
 def _given_start(draft, X, y, groups, n_experts, previous):
