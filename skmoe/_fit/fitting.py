@@ -212,7 +212,7 @@ class Fitting:
                 results[0] = search.reseed_starved(results[0])
             return training, results, search.log
         cheap = training if training.cheap else self.surrogate(SoftmaxGate()).training(workers)
-        search = Search(training, cheap, self.settings, average)
+        search = Search(training, cheap, self.settings, average, self._plan.finalists)
         if isinstance(n_init, str):
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
             starts: Iterable[Start] = self._draw(cheap, init, n_starts)

@@ -59,6 +59,8 @@ class Plan:
         Largest number for two experts, which have few optima; K experts have K - 1 times as many.
     work : int
         Number of multiplications that one iteration of all starts together may take.
+    finalists : int
+        Least number of starts that are run for longer before one is chosen.
     """
 
     kinds: tuple[str, ...]
@@ -66,6 +68,7 @@ class Plan:
     most: int
     of_two: int
     work: int
+    finalists: int
 
     def n_starts(self, work: int, n_experts: int) -> int:
         """Return the number of starts where an iteration takes `work` multiplications."""
@@ -82,12 +85,13 @@ PLAN = Plan(
     most=24,
     of_two=12,
     work=2**20,
+    finalists=3,
 )
 _WITH_SPLITS = ("kmeans", "random", "experts", "split", "random", "experts")
 PLANS = {
-    "labels": Plan(_WITH_SPLITS, least=12, most=36, of_two=24, work=2**22),
-    "poisson": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22),
-    "gamma": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22),
+    "labels": Plan(_WITH_SPLITS, least=12, most=36, of_two=24, work=2**22, finalists=6),
+    "poisson": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
+    "gamma": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
 }
 
 
