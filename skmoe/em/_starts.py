@@ -89,7 +89,7 @@ PLAN = Plan(
 )
 _WITH_SPLITS = ("kmeans", "random", "experts", "split", "random", "experts")
 PLANS = {
-    "labels": Plan(_WITH_SPLITS, least=12, most=36, of_two=24, work=2**22, finalists=6),
+    "labels": Plan(_WITH_SPLITS, least=18, most=36, of_two=24, work=2**22, finalists=6),
     "poisson": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
     "gamma": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
 }
