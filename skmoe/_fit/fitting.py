@@ -25,7 +25,7 @@ from ..em._parts import can_sum
 from ..em._protocols import ExpertBank, GateTrainer, Law, Target, Trainer, Units
 from ..em._row_trainer import RowTrainer
 from ..em._search import Search
-from ..em._starts import Starts
+from ..em._starts import PLAN, PLANS, Plan, Starts
 from ..em._sums_trainer import SumsTrainer
 from ..experts import (
     CrossFittedBank,
@@ -42,15 +42,9 @@ from .problem import Data, Specification
 from .progress import SilentMonitor
 from .tree_start import grown
 
-#: Least and largest number of starts of ``n_init="auto"``, where EM on the mixture itself is cheap.
-#: There are more on small tables, on which runs are fast and optima many: `_WORK` divided by the
-#: number of multiplications of an iteration.
-AUTO_STARTS, MOST_AUTO_STARTS = 6, 24
-_WORK = 2**20
-
-#: The same for a sparse X with too many columns for (p, p) products, for which the number of
-#: multiplications is that of the product of X and the coefficients of all experts. There is one
-#: start where coefficients outnumber rows, since the likelihood cannot distinguish starts.
+#: As `Plan.work`, for a sparse X with too many columns for (p, p) products: the multiplications are
+#: those of the product of X and the coefficients of all experts. There is one start where
+#: coefficients outnumber rows, since the likelihood cannot distinguish starts.
 _SPARSE_WORK = 2**27
 
 #: Number of starts where they are tried on a surrogate, which only yields responsibilities.
@@ -63,9 +57,10 @@ AGAIN = 30
 #: Kind and responsibilities of a start.
 Start = tuple[str, Floats]
 
-#: Kinds of start that each value of `init` stands for. They are drawn in turn.
+#: Kinds of start that each value of `init` stands for. They are drawn in turn. Those of "auto" are
+#: the ones of the law's plan.
 KINDS = {
-    "auto": ("kmeans", "random", "experts", "random", "experts", "random"),
+    "auto": PLAN.kinds,
     "kmeans": ("kmeans",),
     "random": ("random", "experts"),
     "split": ("split",),
@@ -210,7 +205,7 @@ class Fitting:
             results = learn_all(search, results) if search.learns else results
             return search.training, results, search.log
         cheap = training if training.cheap else self.surrogate(SoftmaxGate()).training(workers)
-        search = Search(training, cheap, self.settings, average)
+        search = Search(training, cheap, self.settings, average, self._plan.finalists)
         if isinstance(n_init, str):
             n_starts = max(self._auto_starts(training, cheap), 2 * average - 1)
             starts: Iterable[Start] = self._draw(cheap, init, n_starts)
@@ -233,11 +228,13 @@ class Fitting:
         if not design.has_grams:
             predictions = training.n_experts * training.target.width
             work = max(design.n_entries, 1) * predictions
-            return 1 if p * predictions > n else int(np.clip(_SPARSE_WORK // work, 1, AUTO_STARTS))
-        work = n * p**2 * training.n_experts
-        # Two experts have few optima.
-        most = min(MOST_AUTO_STARTS, 12 * (training.n_experts - 1))
-        return int(np.clip(_WORK // work, AUTO_STARTS, most))
+            return 1 if p * predictions > n else int(np.clip(_SPARSE_WORK // work, 1, PLAN.least))
+        return self._plan.n_starts(n * p**2 * training.n_experts, training.n_experts)
+
+    @property
+    def _plan(self) -> Plan:
+        """The plan of starts under the law."""
+        return PLANS.get(self.parts.law.loss, PLAN)
 
     def training(self, workers: Workers) -> Trainer:
         """Return the trainer of the mixture on the training rows."""
@@ -343,8 +340,9 @@ class Fitting:
         """Yield kinds and responsibilities of `n_starts` starts."""
         starts = self.starts(cheap)
         seeds = self.rng.randint(2**31 - 1, size=n_starts)
+        kinds = self._plan.kinds if init == "auto" else KINDS[init]
         for number, seed in enumerate(seeds):
-            kind = KINDS[init][number % len(KINDS[init])]
+            kind = kinds[number % len(kinds)]
             yield kind, self.data.units.mean(starts.draw(kind, np.random.RandomState(seed)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,58 @@ _LEAST_EXPLAINED = -1e6
 
 #: Projections closer than this, relative to their spread, are ties.
 _TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Kinds of the starts of ``init="auto"``, and their number where EM on the mixture is cheap.
+
+    There are more starts on small tables, where runs are fast and optima many.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Drawn in turn.
+    least, most : int
+        Bounds of the number.
+    of_two : int
+        Largest number for two experts, which have few optima; K experts have K - 1 times as many.
+    work : int
+        Number of multiplications that one iteration of all starts together may take.
+    finalists : int
+        Least number of starts that are run for longer before one is chosen.
+    """
+
+    kinds: tuple[str, ...]
+    least: int
+    most: int
+    of_two: int
+    work: int
+    finalists: int
+
+    def n_starts(self, work: int, n_experts: int) -> int:
+        """Return the number of starts where an iteration takes `work` multiplications."""
+        most = min(self.most, self.of_two * (n_experts - 1))
+        return int(np.clip(self.work // work, self.least, most))
+
+
+#: The plan of least squares, and those of losses under which fewer starts end at the best optimum:
+#: a label tells less about the expert of its row than a number does, and so does a count or a
+#: positive number with a relative error.
+PLAN = Plan(
+    ("kmeans", "random", "experts", "random", "experts", "random"),
+    least=6,
+    most=24,
+    of_two=12,
+    work=2**20,
+    finalists=3,
+)
+_WITH_SPLITS = ("kmeans", "random", "experts", "split", "random", "experts")
+PLANS = {
+    "labels": Plan(_WITH_SPLITS, least=18, most=36, of_two=24, work=2**22, finalists=6),
+    "poisson": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
+    "gamma": Plan(_WITH_SPLITS, least=6, most=96, of_two=48, work=2**22, finalists=3),
+}
 
 
 class Starts:
