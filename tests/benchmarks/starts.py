@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -32,7 +33,7 @@ NEAR, NEAR_IN_ALL = 0.01, 1.0
 NEEDED = 9
 
 
-def fit_labels(X, y, n_experts, seed, n_init="auto"):
+def fit_labels(X, y, n_experts, seed, n_init: Literal["auto"] | int = "auto"):
     """Fit logistic experts with the priors named."""
     return MixtureOfExpertsClassifier(
         LogisticRegression(),
@@ -43,7 +44,7 @@ def fit_labels(X, y, n_experts, seed, n_init="auto"):
     ).fit(X, y)
 
 
-def fit_law(law, X, y, n_experts, seed, n_init="auto"):
+def fit_law(law, X, y, n_experts, seed, n_init: Literal["auto"] | int = "auto"):
     """Fit the default experts of a law."""
     return MixtureOfExpertsRegressor(
         n_experts=n_experts,
