@@ -11,8 +11,8 @@ from ._cross_fitted import CrossFittedBank
 from ._glm._bank import GlmBank, is_glm
 from ._linear import LinearBank, LinearState
 from ._linear_models import (
-    EvidenceLogistic,
-    EvidenceRidge,
+    EvidenceLogistic,  # noqa: F401
+    EvidenceRidge,  # noqa: F401
     count_parameters,
     fitted_penalty,
     is_linear,
@@ -26,8 +26,6 @@ from ._wrapped._workers import Workers
 __all__ = [
     "CrossFittedBank",
     "CrossFitting",
-    "EvidenceLogistic",
-    "EvidenceRidge",
     "GlmBank",
     "InSample",
     "LinearBank",

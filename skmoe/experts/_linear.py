@@ -240,7 +240,7 @@ class LinearBank(BatchedBank):
     def _set_strengths(self, strengths: Floats) -> None:
         design = self.view.design
         if design.has_grams and self.shape[2] <= MOST_COEFFICIENTS:
-            self.strengths = strengths
+            self.strengths: Floats | None = strengths
         slopes = np.repeat(strengths[:, None], self.shape[2] - 1, axis=1)
         self.ridge = np.pad(slopes, ((0, 0), (0, 1)))[:, None]
 

@@ -157,7 +157,7 @@ class LogisticBank(BatchedBank):
     def _set_strengths(self, strengths: Floats) -> None:
         shape, design = self.problem.shape, self.view.design
         if design.has_grams and shape[1] * shape[2] <= MOST_COEFFICIENTS:
-            self.strengths = strengths
+            self.strengths: Floats | None = strengths
         ridge = softmax_ridge(strengths, shape[2])[:, None]
         self.problem = _multinomial.Labels(design, ridge, self.target.codes, shape[1], shape[0])
 

@@ -37,8 +37,9 @@ class OnlineBank(ExpertBank):
     """
 
     def __init__(self, named: list[tuple[str, Any]], view: View, target: Any):
-        self.target: Target
-        self.named, self.view, self.target = named, view, target
+        self.named: list[tuple[str, Any]] = named
+        self.view: View = view
+        self.target: Target = target
         self.X = as_numeric(view.X, (np.float64, np.float32))
 
     @property
