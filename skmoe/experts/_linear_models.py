@@ -109,7 +109,7 @@ def _rank_without_ones(view: View) -> int:
     largest = np.ravel(largest.toarray() if sparse.issparse(largest) else largest)
     if min(X.shape) > MOST_RANKED:
         return min(X.shape[0], int((largest > 0).sum()))
-    scaled = X @ sparse.diags_array(1.0 / np.where(largest > 0, largest, 1.0))
+    scaled = X @ sparse.diags(1.0 / np.where(largest > 0, largest, 1.0))
     left = scaled if X.shape[0] >= X.shape[1] else scaled.T
     products = left.T @ left
     return rank_of_products(products.toarray() if sparse.issparse(products) else products)

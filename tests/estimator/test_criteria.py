@@ -245,7 +245,7 @@ def test_one_expert_has_one_criterion_under_every_gate(gate, rng):
     model = MixtureOfExpertsRegressor(n_experts=1, gate=gate).fit(X, y)
     # A line of three slopes, a level and a deviation, by hand.
     Z = np.column_stack([X, np.ones(100)])
-    variance = np.mean((y - Z @ np.linalg.lstsq(Z, y)[0]) ** 2)
+    variance = np.mean((y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0]) ** 2)
     expected = 100 * (np.log(2 * np.pi * variance) + 1) + 5 * np.log(100)
     np.testing.assert_allclose(model.bic(X, y), expected, rtol=1e-4)
 
