@@ -91,7 +91,6 @@ THOROUGH = [
     Regressor(n_experts="auto", gate=LEARNED),
     Classifier(n_experts="auto", gate=LEARNED),
     Classifier(n_experts=2, gate=LEARNED, top_k=1),
-    Regressor(TREES[Regressor], n_experts=2, gate=LEARNED),
 ]
 for variant in THOROUGH[2:]:
     # Many starts are checked with the first two. From the one start that a single one is, a mixture

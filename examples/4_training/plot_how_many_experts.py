@@ -40,8 +40,8 @@ for step in model.path_:
     )
 
 # %%
-# The parameters of trees cannot be counted. Sizes are then compared on rows held out, and trees are
-# cross-fitted.
+# The parameters of trees cannot be counted, but trees are cross-fitted. One, two and four of them
+# are compared by the likelihood of the predictions out of fold.
 
 from sklearn.datasets import load_diabetes
 from sklearn.tree import DecisionTreeRegressor
@@ -52,7 +52,7 @@ trees = MixtureOfExpertsRegressor(
 ).fit(table, target)
 for step in trees.path_:
     print(
-        f"{step['n_experts']} trees: held-out log-score {step['held_out']:.3f}"
+        f"{step['n_experts']} trees: out-of-fold log-score {step['out_of_fold']:.3f}"
         f"{'  <- chosen' if step['chosen'] else ''}"
     )
 
